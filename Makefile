@@ -1,0 +1,39 @@
+# The companion's commands. `make reproduce` and `make test` are the two that matter.
+PYTHON ?= python3
+PRESET ?= paper
+CORES  ?= all
+PY      = .venv/bin/python
+READY   = .venv/.ready
+SNAKEMAKE = .venv/bin/snakemake --cores $(CORES) --rerun-incomplete --keep-going --quiet host reason
+
+.PHONY: reproduce test lab bench results lock
+
+reproduce: $(READY)  ## every claim, at the preset PRESET (smoke, paper or full)
+	@data=$$($(PY) -m ffcl_utils data --choose-for $(PRESET)) || exit 1; \
+	$(SNAKEMAKE) --config preset=$(PRESET) data=$$data; status=$$?; \
+	$(PY) -m ffcl_utils claims runs/$(PRESET) && exit $$status
+
+test: $(READY)  ## style, tests, and every notebook at the smoke preset
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	$(PY) -m pytest --nbval-lax --nbval-current-env tests notebooks
+
+lab: $(READY)  ## explore the notebooks in JupyterLab
+	.venv/bin/jupyter lab --notebook-dir=notebooks
+
+bench: $(READY)  ## speed, side by side with a plain implementation
+	$(PY) benchmarks/improved_ffcl.py
+
+results: $(READY)  ## make a finished runs/paper the reference that the README quotes
+	$(PY) -m ffcl_utils promote runs/$(PRESET) results/$(PRESET)
+
+lock:  ## exact versions for Linux and macOS; needs uv (pip install uv)
+	uv pip compile --universal --python-version 3.11 --all-extras --no-annotate \
+	    --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet -r requirements.lock
+	$(PY) -m pip install --quiet --no-deps -e .
+	@touch $(READY)

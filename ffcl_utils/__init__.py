@@ -1,0 +1,1 @@
+"""Learning without backpropagation: the code behind the companion's notebooks."""

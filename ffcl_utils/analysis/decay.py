@@ -1,0 +1,205 @@
+"""Does a loss decay exponentially? Fits of loss curves and the comparison of their shapes."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import OptimizeWarning, curve_fit
+from scipy.stats import t as student_t
+
+from ffcl_utils.history import History
+
+MIN_R_SQUARED = 0.98  # of the exponential, below which a curve is not called exponential
+RIVALS = ("power law", "linear")  # that the exponential has to beat by AICc
+
+
+def _exponential(t, floor, amplitude, log_tau):
+    return floor + amplitude * np.exp(-t / np.exp(log_tau))
+
+
+def _stretched(t, floor, amplitude, log_tau, log_beta):
+    return floor + amplitude * np.exp(-((t / np.exp(log_tau)) ** np.exp(log_beta)))
+
+
+def _power_law(t, floor, amplitude, log_power):
+    return floor + amplitude * t ** -np.exp(log_power)
+
+
+def _linear(t, floor, slope):
+    return floor + slope * t
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One shape fitted to one curve: its parameters, their 95 % intervals and how well it fits.
+
+    curve: (E,). values: the parameters as fitted (logarithms where positive); empty, with an
+    infinite AICc, where no start of the fit converged.
+    """
+
+    curve: np.ndarray
+    values: tuple[float, ...]
+    parameters: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    r_squared: float
+    aicc: float
+
+
+@dataclass(frozen=True)
+class Decay:
+    """All fits of one loss curve. converged: the fitted τ is shorter than the training."""
+
+    fits: dict[str, Fit]
+    falls: bool
+    converged: bool
+
+    @property
+    def exponential_is_best(self) -> bool:
+        """Whether the exponential has a lower AICc than every rival."""
+        exponential = self.fits["exponential"].aicc
+        return all(exponential < self.fits[rival].aicc for rival in RIVALS)
+
+    @property
+    def exponential(self) -> bool:
+        """The criterion of claims A2 and A3: falls, fits, and beats its rivals."""
+        fits_well = self.fits["exponential"].r_squared >= MIN_R_SQUARED
+        return self.falls and fits_well and self.exponential_is_best
+
+    @property
+    def verdict(self) -> str:
+        """In words, for tables."""
+        if not self.falls:
+            return "does not fall"
+        if self.exponential:
+            return "exponential" if self.converged else "exponential, not converged"
+        return "falls, not exponentially" if self.converged else "falls, not converged"
+
+
+def fit_decay(loss: np.ndarray) -> Decay:
+    """Fit L∞ + A·exp(−t/τ), its rivals and its stretched form to a loss curve.
+
+    loss: (E,), after epochs t = 1 … E; at least 7 epochs, so that AICc exists for every shape.
+    Raises ValueError for a shorter or a non-finite curve.
+    """
+    loss = np.asarray(loss, dtype=float)
+    if len(loss) < 7 or not np.isfinite(loss).all():
+        raise ValueError("a decay is fitted to at least 7 epochs of finite losses")
+    t = np.arange(1.0, len(loss) + 1)
+    fall = (loss[-1], loss[0] - loss[-1])  # first guess of floor and amplitude
+    # Logarithms keep τ, p and β positive; several starts because the fits are not convex.
+    log_taus = np.log(np.geomspace(0.3, 10 * len(t), 8))
+    exponential = _best_fit(t, loss, _exponential, [(*fall, log_tau) for log_tau in log_taus])
+    nested = [(*exponential.values, 0.0)] if exponential.values else []  # β = 1 from there on
+    fits = {
+        "exponential": exponential,
+        "power law": _best_fit(t, loss, _power_law, [(*fall, np.log(p)) for p in (0.1, 0.5, 2.0)]),
+        "linear": _best_fit(t, loss, _linear, [(loss[0], 0.0)]),
+        "stretched": _best_fit(
+            t, loss, _stretched, nested + [(*fall, log_tau, -0.5) for log_tau in log_taus[:-2]]
+        ),
+    }
+    converged = exponential.parameters.get("tau", np.inf) < len(t)
+    return Decay(fits, falls=bool(loss[-1] < loss[0]), converged=bool(converged))
+
+
+def _best_fit(t: np.ndarray, loss: np.ndarray, shape: Callable, starts: list[tuple]) -> Fit:
+    attempts = [attempt for start in starts if (attempt := _attempt(t, loss, shape, start))]
+    if not attempts:
+        return Fit(np.full_like(loss, np.nan), (), {}, {}, 0.0, np.inf)
+    rss, values, errors = min(attempts, key=lambda attempt: attempt[0])
+    n, k = len(loss), len(values) + 1  # the variance of the residuals is a parameter too
+    rss = max(rss, n * (1e-9 * np.abs(loss).max()) ** 2)  # floats cannot fit better
+    total = np.square(loss - loss.mean()).sum()
+    spread = student_t.ppf(0.975, n - len(values)) * errors
+    names = shape.__code__.co_varnames[1 : shape.__code__.co_argcount]
+    parameters, intervals = {}, {}
+    for name, value, s in zip(names, values, spread, strict=True):
+        ends = np.array([value, value - s, value + s])
+        with np.errstate(over="ignore"):
+            value, low, high = map(float, np.exp(ends) if name.startswith("log_") else ends)
+        parameters[name.removeprefix("log_")] = value
+        intervals[name.removeprefix("log_")] = (low, high)
+    return Fit(
+        curve=shape(t, *values),
+        values=tuple(values),
+        parameters=parameters,
+        intervals=intervals,
+        r_squared=float(max(0.0, 1 - rss / total)) if total > 0 else 0.0,
+        aicc=float(n * np.log(rss / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1)),
+    )
+
+
+def _attempt(t, loss, shape, start):
+    """Residual sum of squares, parameters and standard errors; None where the fit fails."""
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore", OptimizeWarning)
+            values, covariance = curve_fit(shape, t, loss, start, maxfev=2000)
+            rss = float(np.square(loss - shape(t, *values)).sum())
+            errors = np.sqrt(np.diag(covariance))
+    except RuntimeError:  # curve_fit did not converge from this start
+        return None
+    return (rss, values, errors) if np.isfinite(rss) else None
+
+
+def fit_history(history: History) -> dict[str, dict[str, list[Decay]]]:
+    """The decays of all losses: by part (train, test), by layer and total, one per seed."""
+    return {
+        part: {
+            layer: [fit_decay(loss) for loss in losses.T]
+            for layer, losses in history.starting_with(f"{part}_loss/").items()
+        }
+        for part in ("train", "test")
+    }
+
+
+def decay_table(decays: dict[str, dict[str, list[Decay]]], seeds: tuple[int, ...]) -> pd.DataFrame:
+    """One row per part, layer and seed of `fit_history`, with the figures of every fit.
+
+    tau is in epochs; beta is the exponent of the stretched exponential, 1 where it adds nothing;
+    _low and _high are the ends of the 95 % interval.
+    """
+    return pd.DataFrame(
+        {
+            "part": part,
+            "layer": layer,
+            "seed": seed,
+            "verdict": decay.verdict,
+            "exponential": decay.exponential,
+            "r_squared": decay.fits["exponential"].r_squared,
+            **_with_interval(decay.fits["exponential"], "tau"),
+            **_with_interval(decay.fits["stretched"], "beta"),
+            **{f"aicc_{name.replace(' ', '_')}": fit.aicc for name, fit in decay.fits.items()},
+        }
+        for part, layers in decays.items()
+        for layer, of_seeds in layers.items()
+        for seed, decay in zip(seeds, of_seeds, strict=True)
+    )
+
+
+def decay_summary(table: pd.DataFrame) -> pd.DataFrame:
+    """`decay_table` over seeds: share exponential, medians, and how often each verdict came out."""
+    groups = table.groupby(["part", "layer"], sort=False)
+    return pd.DataFrame(
+        {
+            "exponential": groups.exponential.mean(),
+            "median R²": groups.r_squared.median(),
+            "median τ (epochs)": groups.tau.median(),
+            "τ from": groups.tau.min(),
+            "τ to": groups.tau.max(),
+            "median β": groups.beta.median(),
+            "β interval holds 1": groups[["beta_low", "beta_high"]].apply(
+                lambda g: ((g.beta_low <= 1) & (g.beta_high >= 1)).mean()
+            ),
+            "verdicts": groups.verdict.agg(
+                lambda v: ", ".join(f"{n} {name}" for name, n in v.value_counts().items())
+            ),
+        }
+    )
+
+
+def _with_interval(fit: Fit, name: str) -> dict[str, float]:
+    low, high = fit.intervals.get(name, (np.nan, np.nan))
+    return {name: fit.parameters.get(name, np.nan), f"{name}_low": low, f"{name}_high": high}

@@ -1,0 +1,43 @@
+"""Files that are written whole or not at all."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+class OutputError(Exception):
+    """An output folder cannot be written; the message says which and why."""
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder and try to write in it; raises OutputError, before any long work."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0")
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to the output folder {folder}: {error.strerror}. "
+            "Choose another output_dir or make it writable"
+        ) from None
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` make a file beside `path`, then rename it; nothing is left where it fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
+        temporary = Path(folder) / path.name
+        write(temporary)
+        temporary.replace(path)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON, indented and with a final newline, whole or not at all."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def read_json(path: Path):
+    """Parsed content of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,15 @@
+"""From stored bytes to what a network sees."""
+
+import torch
+from torch import Tensor
+
+MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # of the training pixels in [0, 1]
+
+
+def scale(images: Tensor, scaling: str) -> Tensor:
+    """Images (N, 784) uint8 as float32: "unit" in [0, 1]; "standardised" by MNIST's mean and std.
+
+    MNIST's figures serve Fashion-MNIST too, as in the emergent-representations paper (2305.18353).
+    """
+    unit = images.to(torch.float32).div_(255)
+    return unit if scaling == "unit" else unit.sub_(MNIST_MEAN).div_(MNIST_STD)

@@ -1,0 +1,48 @@
+"""Stacks of fully connected layers with a leading seed axis; the only place that detaches."""
+
+from itertools import pairwise
+
+import torch
+from torch import Generator, Tensor
+
+
+class Layers:
+    """The fully connected layers of S networks, one per generator, with ReLU between them.
+
+    sizes: units of every layer, input first. weights[k]: (S, sizes[k], sizes[k+1]);
+    biases[k]: (S, 1, sizes[k+1]). Drawn uniformly within ±1/√fan-in, as torch.nn.Linear does,
+    each network from its own generator.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], generators: list[Generator]):
+        self.weights, self.biases = [], []
+        for fan_in, fan_out in pairwise(sizes):
+            self.weights.append(_uniform((fan_in, fan_out), fan_in, generators))
+            self.biases.append(_uniform((1, fan_out), fan_in, generators))
+
+    def parameters(self) -> list[Tensor]:
+        """Weight and bias of every layer, from the input up."""
+        pairs = zip(self.weights, self.biases, strict=True)
+        return [tensor for pair in pairs for tensor in pair]
+
+    def forward(self, images: Tensor, local: bool = True) -> list[Tensor]:
+        """Activations of every layer: ReLU in the hidden layers, logits in the last.
+
+        images: (S, B, inputs), or (B, inputs) for the same images in every network. Returns one
+        (S, B, units) per layer. Where `local`, each layer takes its input as given: no gradient
+        crosses from a layer into the one below.
+        """
+        outputs = []
+        inputs = images.expand(self.weights[0].shape[0], -1, -1) if images.ndim == 2 else images
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            outputs.append(torch.baddbmm(bias, inputs, weight))
+            if len(outputs) < len(self.weights):
+                outputs[-1] = outputs[-1].relu()
+            inputs = outputs[-1].detach() if local else outputs[-1]
+        return outputs
+
+
+def _uniform(shape: tuple[int, ...], fan_in: int, generators: list[Generator]) -> Tensor:
+    bound = fan_in**-0.5
+    drawn = [torch.empty(shape).uniform_(-bound, bound, generator=g) for g in generators]
+    return torch.stack(drawn).requires_grad_()

@@ -1,0 +1,187 @@
+"""Strict papermill: unknown or ill-typed parameters are errors, results appear whole or not at all.
+
+papermill itself only warns of an unknown parameter and injects a string where a number belongs.
+"""
+
+import ast
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+import papermill
+from jupyter_client import AsyncKernelManager
+from jupyter_core.paths import jupyter_runtime_dir
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+from pydantic import ValidationError
+from traitlets import default
+
+from ffcl_utils.config import PRESETS, SYSTEMS, ConfigError
+from ffcl_utils.files import check_writable
+from ffcl_utils.paths import ROOT
+
+
+class NotebookError(Exception):
+    """A notebook did not run to its end; the message names notebook, cell and error."""
+
+
+class PrivateKernelManager(AsyncKernelManager):
+    """Speaks to its kernel through socket files that no other user can read, not through TCP."""
+
+    @default("transport")
+    def _transport_default(self) -> str:
+        return "ipc"
+
+    @default("ip")
+    def _ip_default(self) -> str:
+        runtime = Path(jupyter_runtime_dir())
+        runtime.mkdir(parents=True, exist_ok=True)
+        return str(runtime / f"ffcl-{os.getpid()}")
+
+
+def default_parameters(notebook: Path) -> dict[str, object]:
+    """Names and defaults of the cell tagged `parameters`; raises NotebookError without one."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise NotebookError(f"{notebook.name} has {len(tagged)} cells tagged `parameters`, not 1")
+    assignments = ast.parse(tagged[0].source).body
+    return {line.targets[0].id: ast.literal_eval(line.value) for line in assignments}
+
+
+def check_parameters(notebook: Path, parameters: dict[str, object]) -> None:
+    """Raise ConfigError, one line, for every unknown, ill-typed or out-of-range parameter.
+
+    A parameter whose default is None takes its type and range from the Config field of its name;
+    any other has the type of its default.
+    """
+    defaults = default_parameters(notebook)
+    problems = []
+    for name, value in parameters.items():
+        if name not in defaults:
+            known = ", ".join(defaults)
+            problems.append(f"unknown parameter {name!r}: {notebook.name} has {known}")
+        elif name == "preset" and value not in PRESETS:
+            problems.append(f"preset={value!r}: choose one of {', '.join(PRESETS)}")
+        elif defaults[name] is None:
+            problems += _field_problem(name, value)
+        elif type(value) is not type(defaults[name]):
+            expected = type(defaults[name]).__name__
+            problems.append(f"{name}={value!r}: {expected} expected, not {type(value).__name__}")
+    if problems:
+        raise ConfigError("; ".join(problems))
+
+
+def _field_problem(name: str, value: object) -> list[str]:
+    """What every Config with a field of this name has against the value; none where one accepts."""
+    messages = []
+    for config in SYSTEMS.values():
+        field = config.model_fields.get(name)
+        if field is None or value is None:
+            continue
+        try:
+            config(**{name: value})
+            return []
+        except ValidationError as error:
+            messages.append(f"{name}={value!r}: {error.errors()[0]['msg']}")
+    return messages[:1]
+
+
+def parse_value(text: str) -> object:
+    """A parameter as typed on the command line: a Python literal where it is one, else a string."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def run_notebook(
+    notebook: Path, output: Path, parameters: dict[str, object], logs: Path | None = None
+) -> None:
+    """Execute a notebook with papermill and leave `output`/executed.ipynb and what it writes.
+
+    Everything is made in a folder beside `output` that takes its name only at the end. Where the
+    notebook has a parameter `output_dir`, it gets that folder. logs: where the executed copy of a
+    failed notebook is kept. Raises ConfigError, OutputError or NotebookError.
+    """
+    check_parameters(notebook, parameters)
+    check_writable(output.parent)
+    for left_by_a_killed_run in output.parent.glob(f".{output.name}-*"):
+        shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder:
+        staging = Path(folder) / output.name
+        staging.mkdir()
+        executed = staging / "executed.ipynb"
+        if "output_dir" in default_parameters(notebook):
+            parameters = parameters | {"output_dir": _as_given(staging)}
+        try:
+            papermill.execute_notebook(
+                _as_given(notebook),
+                _as_given(executed),
+                parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                stdout_file=sys.stdout,
+                stderr_file=sys.stderr,
+                cwd=ROOT,
+                coalesce_streams=True,
+                kernel_manager_class=PrivateKernelManager,
+            )
+        except (PapermillExecutionError, DeadKernelError) as error:
+            kept = _keep(executed, (logs or output.parent / "logs") / f"{output.name}.ipynb")
+            raise NotebookError(f"{notebook.name}, {_describe(error, executed)}{kept}") from None
+        _finish(executed, staging, output)
+        shutil.rmtree(output, ignore_errors=True)
+        staging.rename(output)
+
+
+def _as_given(path: Path) -> str:
+    """Relative to the repository where it is inside: executed notebooks name no local folder."""
+    path = path.resolve()
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+def _describe(error: Exception, executed: Path) -> str:
+    if isinstance(error, PapermillExecutionError):
+        return f"cell {error.cell_index + 1}: {error.ename}: {error.evalue}"
+    cells = nbformat.read(executed, as_version=4).cells if executed.exists() else []
+    started = [i for i, c in enumerate(cells, 1) if c.metadata.papermill.get("start_time")]
+    return f"cell {started[-1] if started else 1}: its kernel died ({error})"
+
+
+def _keep(executed: Path, log: Path) -> str:
+    if not executed.exists():
+        return ""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(executed, log)
+    return f". Its executed copy: {log}"
+
+
+def _finish(executed: Path, staging: Path, output: Path) -> None:
+    """Make the copy say where the results are now, not where they were made; drop progress bars."""
+    text = executed.read_text(encoding="utf-8").replace(_as_given(staging), _as_given(output))
+    notebook = nbformat.reads(text, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [out for out in cell.outputs if out.get("text", "x").strip()]
+    nbformat.write(notebook, executed)
+
+
+def die_with_parent() -> None:
+    """End this process as soon as the one that started it is gone, whatever killed that.
+
+    A kernel started from here watches this process in the same way (ipykernel's parent poller).
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

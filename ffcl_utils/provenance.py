@@ -1,0 +1,68 @@
+"""Where a result came from: commit, settings, data, versions, machine."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from ffcl_utils.config import Config
+from ffcl_utils.data import Dataset
+from ffcl_utils.paths import ROOT
+
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
+
+
+def git_state() -> tuple[str, bool]:
+    """Commit and whether the tree has changes.
+
+    The workflow asks once, when it starts, and hands the answer down in FFCL_GIT_COMMIT and
+    FFCL_GIT_DIRTY. Without git, ("unknown", True).
+    """
+    if "FFCL_GIT_COMMIT" in os.environ:
+        return os.environ["FFCL_GIT_COMMIT"], os.environ.get("FFCL_GIT_DIRTY") != "0"
+    try:
+        return _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain"))
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", True
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout.strip()
+
+
+def machine() -> str:
+    """Processor and operating system, as far as they decide the last bit of a sum."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [ln for ln in cpuinfo.read_text().splitlines() if ln.startswith("model name")]
+        model = names[0].split(":", 1)[1].strip() if names else model
+    return f"{model}, {torch.backends.cpu.get_cpu_capability()}, {platform.system()}"
+
+
+def provenance(configs: dict[str, Config], data: Dataset, seconds: float) -> dict:
+    """Everything that the run of one notebook depended on. seconds: how long it took."""
+    commit, dirty = git_state()
+    seeds = next(iter(configs.values())).seed_list
+    return {
+        "git_commit": commit,
+        "dirty": dirty,
+        "config": {name: config.model_dump(mode="json") for name, config in configs.items()},
+        "config_hash": {name: config.hash for name, config in configs.items()},
+        "seeds": seeds,
+        "dataset": data.name,
+        "data_sha256": data.sha256,
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+        "machine": machine(),
+        "device": "cpu",
+        "threads": torch.get_num_threads(),
+        "seconds": round(seconds, 1),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,43 @@
+"""The two readings of the improved-FFCL paper that the claims rest on, trained side by side.
+
+literal: where the paper is silent, what the original FFCL does (a random partner). balanced: half
+of the pairs of one class, all else equal.
+"""
+
+from torch import Tensor
+
+from ffcl_utils.algorithms.improved_ffcl import ImprovedFFCL
+from ffcl_utils.analysis.locality import off_layer_gradient
+from ffcl_utils.config import Config, configure
+from ffcl_utils.data import Dataset
+from ffcl_utils.history import History
+
+READINGS = {"literal": {"pairing": "random"}, "balanced": {"pairing": "balanced"}}
+
+
+def configure_readings(preset: str, **overrides) -> dict[str, Config]:
+    """The settings of both readings; raises ConfigError as `configure` does."""
+    return {
+        reading: configure("improved_ffcl", preset, **(overrides | settings))
+        for reading, settings in READINGS.items()
+    }
+
+
+def train_readings(
+    configs: dict[str, Config], data: Dataset
+) -> tuple[dict[str, ImprovedFFCL], dict[str, History]]:
+    """The trained twins and the history of every reading."""
+    twins = {reading: ImprovedFFCL(config) for reading, config in configs.items()}
+    return twins, {reading: twin.fit(data) for reading, twin in twins.items()}
+
+
+def gradient_across_layers(twins: ImprovedFFCL, data: Dataset, images: int = 256) -> Tensor:
+    """Largest gradient of a layer's loss on another layer's weights (S,): claim A4.
+
+    On pairs of the first training images, each with the one after it.
+    """
+    seeds = twins.config.seeds
+    one, other = (slice(0, images), slice(1, images + 1))
+    batch = [twins.scaled(data.train_images[part]).expand(seeds, -1, -1) for part in (one, other)]
+    labels = [data.train_labels[part].expand(seeds, -1) for part in (one, other)]
+    return off_layer_gradient(twins.local_losses(*batch, *labels), twins.layers())

@@ -1,0 +1,130 @@
+"""What a notebook leaves beside its executed copy: metrics, provenance, figures, arrays.
+
+Layout of a results folder: <root>/<preset>/<notebook>/{executed.ipynb, metrics.json,
+provenance.json, figures/}.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from ffcl_utils.config import Config, ConfigError
+from ffcl_utils.data import FULL, Dataset
+from ffcl_utils.files import check_writable, read_json, write_json, write_whole
+from ffcl_utils.history import History, load_histories
+from ffcl_utils.paths import RESULTS
+from ffcl_utils.provenance import provenance
+
+NAMES = {
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "mnist_5k": "MNIST subset of 5,000",
+    "fashion_mnist_1k": "Fashion-MNIST subset of 1,000",
+}
+# These do not change what is measured: a run with other seeds answers the same claim.
+HARMLESS = {"seeds", "first_seed", "dataset"}
+
+
+def check_output(output_dir: str) -> None:
+    """Raise OutputError where `output_dir` is given and cannot be written. "" writes nothing."""
+    if output_dir:
+        check_writable(Path(output_dir))
+
+
+def label(config: Config) -> str:
+    """What every figure says below its title: data, preset, seeds."""
+    seeds = f"{config.seeds} seed{'s' * (config.seeds > 1)}"
+    subset = "" if config.dataset in FULL else " (not comparable with the papers)"
+    return f"{NAMES[config.dataset]}{subset} · preset {config.preset} · {seeds}"
+
+
+def write(
+    output_dir: str,
+    *,
+    configs: dict[str, Config],
+    data: Dataset,
+    overrides: dict,
+    seconds: float,
+    metrics: dict[str, ArrayLike],
+    figures: dict[str, Figure],
+    files: dict[str, Callable[[Path], None]] | None = None,
+) -> None:
+    """Write the results of a notebook; nothing where `output_dir` is "".
+
+    metrics: by name, one finite figure per seed. figures: by file name, each as SVG and PNG.
+    files: further files by name, and what writes each. metrics.json comes last: where it is, the
+    rest is whole. Raises ValueError for a metric that is not one finite figure per seed.
+    """
+    if not output_dir:
+        return
+    folder = Path(output_dir)
+    seeds = next(iter(configs.values())).seed_list
+    checked = {name: _per_seed(name, values, len(seeds)) for name, values in metrics.items()}
+    for name, figure in figures.items():
+        for suffix in ("svg", "png"):
+            path = folder / "figures" / f"{name}.{suffix}"
+            write_whole(path, figure.savefig)
+    for name, write_file in (files or {}).items():
+        write_whole(folder / name, write_file)
+    write_json(folder / "provenance.json", provenance(configs, data, seconds))
+    changed = {k: v for k, v in overrides.items() if v is not None and k not in HARMLESS}
+    content = {
+        "dataset": data.name,
+        "preset": next(iter(configs.values())).preset,
+        "overrides": changed,
+        "seeds": seeds,
+        "metrics": checked,
+    }
+    write_json(folder / "metrics.json", content)
+
+
+def _per_seed(name: str, values: ArrayLike, seeds: int) -> list[float]:
+    array = np.asarray(values, dtype=float)
+    if array.shape != (seeds,) or not np.isfinite(array).all():
+        raise ValueError(f"metric {name} is not one finite figure per seed: {array}")
+    return array.tolist()
+
+
+def result_folder(results: str) -> Path:
+    """The folder of a run; for "" the committed reference run. Raises FileNotFoundError."""
+    folder = Path(results) if results else RESULTS / "paper"
+    if not any(folder.glob("*/metrics.json")):
+        raise FileNotFoundError(f"no results in {folder}: run `make reproduce` first")
+    return folder
+
+
+def run_summary(folder: Path) -> pd.DataFrame:
+    """Where the results in a preset's folder come from: one row a notebook."""
+    rows = {}
+    for path in sorted(folder.glob("*/provenance.json")):
+        origin = read_json(path)
+        rows[path.parent.name] = {
+            "dataset": origin["dataset"],
+            "seeds": len(origin["seeds"]),
+            "commit": origin["git_commit"][:12] + " (changed)" * origin["dirty"],
+            "machine": f"{origin['machine']}, {origin['threads']} threads, {origin['device']}",
+            "torch": origin["versions"]["torch"],
+            "seconds": origin["seconds"],
+            "finished": origin["finished"],
+        }
+    return pd.DataFrame(rows).T
+
+
+def read_histories(training: str, configs: dict[str, Config]) -> dict[str, History]:
+    """The histories in a notebook's results folder; raises ConfigError for other settings."""
+    folder = Path(training)
+    expected = {name: config.hash for name, config in configs.items()}
+    if read_json(folder / "provenance.json")["config_hash"] != expected:
+        raise ConfigError(
+            f"{folder} was trained with other settings: give this notebook the same, or training=''"
+        )
+    return load_histories(folder / "histories.npz")
+
+
+def read_metrics(folder: Path) -> dict[str, dict]:
+    """metrics.json of every notebook in a preset's folder, by notebook; empty where none is."""
+    return {path.parent.name: read_json(path) for path in sorted(folder.glob("*/metrics.json"))}

@@ -1,0 +1,58 @@
+"""The one mini-batch loop. Nothing in it knows a learning rule; all seeds train at once."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+from tqdm import tqdm
+
+from ffcl_utils.history import History
+
+PerSeed = dict[str, Tensor]
+
+
+def generators_for(seeds: list[int]) -> list[Generator]:
+    """One generator per seed, on the CPU whatever the device, so that draws never depend on it."""
+    return [Generator().manual_seed(seed) for seed in seeds]
+
+
+def train(
+    draw_epoch: Callable[[Generator], PerSeed],
+    losses: Callable[[PerSeed], PerSeed],
+    evaluate: Callable[[], PerSeed],
+    optimiser: torch.optim.Optimizer,
+    seeds: list[int],
+    generators: list[Generator],
+    epochs: int,
+    batch_size: int,
+    title: str,
+) -> History:
+    """Minimise the sum of all local losses by mini-batches.
+
+    draw_epoch: from one seed's generator, what that seed visits in one epoch in order: named (N,)
+    index arrays. losses: of one batch of them, named (S, B), to named local losses (S,).
+    evaluate: named (S,) figures after each epoch. Returns these and, as "train_loss/<name>" and
+    "train_loss/total", the local losses averaged over the batches of each epoch as they were met.
+    """
+    rows: list[PerSeed] = []
+    progress = {"desc": f"{title}, {len(seeds)} seeds", "unit": "epoch", "mininterval": 1.0}
+    for _ in tqdm(range(epochs), leave=False, **progress):
+        drawn = [draw_epoch(generator) for generator in generators]
+        visits = {name: torch.stack([seed[name] for seed in drawn]) for name in drawn[0]}
+        count = next(iter(visits.values())).shape[1]
+        sums: PerSeed = {}
+        for start in range(0, count, batch_size):
+            batch = {name: v[:, start : start + batch_size] for name, v in visits.items()}
+            local = losses(batch)
+            optimiser.zero_grad(set_to_none=True)
+            torch.stack(list(local.values())).sum().backward()
+            optimiser.step()
+            share = next(iter(batch.values())).shape[1] / count
+            for name, loss in local.items():
+                sums[name] = sums.get(name, 0) + loss.detach() * share
+        means = {f"train_loss/{name}": value for name, value in sums.items()}
+        means["train_loss/total"] = torch.stack(list(sums.values())).sum(0)
+        rows.append(means | evaluate())
+    values = {name: np.stack([row[name].numpy(force=True) for row in rows]) for name in rows[0]}
+    return History(tuple(seeds), values)

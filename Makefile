@@ -4,7 +4,7 @@ PRESET ?= paper
 CORES  ?= all
 PY      = .venv/bin/python
 READY   = .venv/.ready
-SNAKEMAKE = .venv/bin/snakemake --cores $(CORES) --rerun-incomplete --keep-going --quiet host reason
+SNAKEMAKE = .venv/bin/snakemake --cores $(CORES) --rerun-incomplete --keep-going --quiet host reason rules
 
 .PHONY: reproduce test lab bench results lock
 

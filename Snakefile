@@ -1,16 +1,24 @@
 # Which notebook, with which parameters, makes which files. Run it through the Makefile.
 import os
 import sys
+from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+
+from ffcl_utils.config import PRESETS
 from ffcl_utils.data import FULL
 from ffcl_utils.provenance import git_state
 
 PRESET = config.get("preset", "paper")
-RUNS = f"runs/{PRESET}"
+if PRESET not in PRESETS:
+    raise WorkflowError(f"unknown preset {PRESET!r}: choose one of {', '.join(PRESETS)}")
+RUNS = f"{config.get('runs', 'runs')}/{PRESET}"
 # The full data, or the embedded subset where there is no other (chosen by the Makefile).
 MNIST = {"full": "mnist", "embedded": FULL["mnist"].embedded}[config.get("data", "full")]
 
-# Asked once: a file saved while a job runs must not make the job before it look dirty.
+# A runner ends when this process does.
+os.environ["FFCL_WORKFLOW_PID"] = str(os.getpid())
+# Asked once: a file saved while a job runs must not make the next job look dirty.
 commit, dirty = git_state()
 os.environ.setdefault("FFCL_GIT_COMMIT", commit)
 os.environ.setdefault("FFCL_GIT_DIRTY", str(int(dirty)))
@@ -28,6 +36,12 @@ def results_of(name, *more):
 rule claims_of_the_papers:
     input:
         f"{RUNS}/00_overview/executed.ipynb",
+
+
+# With the studies that go beyond the papers' claims, once there are any.
+rule everything:
+    input:
+        rules.claims_of_the_papers.input,
 
 
 rule improved_ffcl_accuracy:

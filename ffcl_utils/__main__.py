@@ -1,4 +1,4 @@
-"""Command line: python -m ffcl_utils  data | run | claims | verify."""
+"""Command line: python -m ffcl_utils  data | run | claims | verify | promote."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from ffcl_utils import claims as ledger
-from ffcl_utils import comparison, config, data, files, notebooks, report
+from ffcl_utils import comparison, config, data, files, notebooks, report, results
+from ffcl_utils.paths import ROOT
 
 EXPECTED = (
     config.ConfigError,
@@ -15,6 +16,7 @@ EXPECTED = (
     files.OutputError,
     notebooks.NotebookError,
     comparison.NotTheSameExperimentError,
+    results.PromotionError,
     FileNotFoundError,
 )
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -102,8 +104,20 @@ def verify(ours: Path, reference: Path) -> None:
         raise typer.Exit(1)
 
 
-if __name__ == "__main__":
+@app.command()
+def promote(run: Path, reference: Path) -> None:
+    """Make a finished run the reference: copy it, and put its claims table into the README."""
+    results.promote(run, reference)
+    claims(reference, write=reference / "claims.json", readme=ROOT / "README.md")
+
+
+def main() -> None:
+    """The command line, with one line for every error that is not a defect of this package."""
     try:
         app()
     except EXPECTED as error:
         sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -24,7 +24,7 @@ class ConfigError(ValueError):
 class Config(BaseModel):
     """What every training has in common. Strict: a string is never taken for a number."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     preset: Preset = "paper"
     dataset: Literal["mnist", "fashion_mnist", "mnist_5k", "fashion_mnist_1k"] = "mnist"

@@ -4,12 +4,14 @@ papermill itself only warns of an unknown parameter and injects a string where a
 """
 
 import ast
+import fcntl
 import os
 import shutil
 import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -111,33 +113,51 @@ def run_notebook(
     """
     check_parameters(notebook, parameters)
     check_writable(output.parent)
-    for left_by_a_killed_run in output.parent.glob(f".{output.name}-*"):
-        shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder:
-        staging = Path(folder) / output.name
-        staging.mkdir()
-        executed = staging / "executed.ipynb"
-        if "output_dir" in default_parameters(notebook):
-            parameters = parameters | {"output_dir": _as_given(staging)}
+    with _alone(output):
+        for left_by_a_killed_run in output.parent.glob(f".{output.name}-*"):
+            shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder:
+            staging = Path(folder) / output.name
+            staging.mkdir()
+            _execute(notebook, staging, parameters, output, logs or output.parent / "logs")
+            shutil.rmtree(output, ignore_errors=True)
+            staging.rename(output)
+
+
+@contextmanager
+def _alone(output: Path):
+    """Hold a lock that the system takes back when this process ends, however it ends."""
+    with (output.parent / f".{output.name}.lock").open("w") as lock:
         try:
-            papermill.execute_notebook(
-                _as_given(notebook),
-                _as_given(executed),
-                parameters,
-                kernel_name="python3",
-                progress_bar=False,
-                stdout_file=sys.stdout,
-                stderr_file=sys.stderr,
-                cwd=ROOT,
-                coalesce_streams=True,
-                kernel_manager_class=PrivateKernelManager,
-            )
-        except (PapermillExecutionError, DeadKernelError) as error:
-            kept = _keep(executed, (logs or output.parent / "logs") / f"{output.name}.ipynb")
-            raise NotebookError(f"{notebook.name}, {_describe(error, executed)}{kept}") from None
-        _finish(executed, staging, output)
-        shutil.rmtree(output, ignore_errors=True)
-        staging.rename(output)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotebookError(f"another run is making {output} at this moment") from None
+        yield
+
+
+def _execute(
+    notebook: Path, staging: Path, parameters: dict[str, object], output: Path, logs: Path
+) -> None:
+    executed = staging / "executed.ipynb"
+    if "output_dir" in default_parameters(notebook):
+        parameters = parameters | {"output_dir": _as_given(staging)}
+    try:
+        papermill.execute_notebook(
+            _as_given(notebook),
+            _as_given(executed),
+            parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+            cwd=ROOT,
+            coalesce_streams=True,
+            kernel_manager_class=PrivateKernelManager,
+        )
+    except (PapermillExecutionError, DeadKernelError) as error:
+        kept = _keep(executed, logs / f"{output.name}.ipynb")
+        raise NotebookError(f"{notebook.name}, {_describe(error, executed)}{kept}") from None
+    _finish(executed, staging, output)
 
 
 def _as_given(path: Path) -> str:
@@ -175,9 +195,10 @@ def _finish(executed: Path, staging: Path, output: Path) -> None:
 def die_with_parent() -> None:
     """End this process as soon as the one that started it is gone, whatever killed that.
 
-    A kernel started from here watches this process in the same way (ipykernel's parent poller).
+    The workflow names itself in FFCL_WORKFLOW_PID, because it may be gone before this process is
+    up. A kernel started from here watches this process in the same way (ipykernel's poller).
     """
-    parent = os.getppid()
+    parent = int(os.environ.get("FFCL_WORKFLOW_PID") or os.getppid())
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -10,6 +10,7 @@ import numpy as np
 from IPython import get_ipython
 from IPython.core.pylabtools import select_figure_formats
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ffcl_utils.analysis.decay import Decay
 
@@ -19,6 +20,8 @@ if shell := get_ipython():  # Jupyter knows how to show a Figure made without py
 # Okabe and Ito 2008: told apart by colour-blind readers; the line styles carry them in greyscale.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":")
+_MEASURED = {"color": COLOURS[0], "marker": ".", "linestyle": "", "markersize": 3, "alpha": 0.5}
+_FITTED = {"color": COLOURS[1], "linewidth": 0.8, "alpha": 0.7}
 STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -59,9 +62,8 @@ def accuracy_curves(
             axis.axhline(100 * reference, color="black", linewidth=1, linestyle=(0, (1, 1)))
             axis.annotate(
                 reference_name,
-                (1, 100 * reference),
+                (0.02, 100 * reference),
                 xycoords=("axes fraction", "data"),
-                ha="right",
                 va="bottom",
                 fontsize=9,
             )
@@ -87,36 +89,38 @@ def loss_decay(
     """Loss curves with their exponential fits: above as they are, below L − L∞ on a log axis.
 
     losses: by layer, (E, S). decays: by layer, the fits of every seed. On the lower axis an
-    exponential is a straight line; points below a thousandth of the fall are left out there.
+    exponential is a straight line; it ends at a thousandth of the largest fall.
     """
-    with _figure(2.9 * len(losses), 5.6, title, note) as figure:
+    with _figure(2.9 * len(losses), 5.9, title, note) as figure:
         axes = figure.subplots(2, len(losses), squeeze=False)
-        for column, (layer, values) in enumerate(losses.items()):
-            top, bottom = axes[:, column]
+        for (top, bottom), (layer, values) in zip(axes.T, losses.items(), strict=True):
             epochs = np.arange(1, len(values) + 1)
+            falling = 0
             for loss, decay in zip(values.T, decays[layer], strict=True):
                 fit = decay.fits["exponential"]
-                top.plot(epochs, loss, ".", color=COLOURS[0], markersize=3, alpha=0.5)
-                top.plot(epochs, fit.curve, color=COLOURS[1], linewidth=0.8, alpha=0.7)
+                top.plot(epochs, loss, **_MEASURED)
+                top.plot(epochs, fit.curve, **_FITTED)
                 if fit.values and fit.parameters["amplitude"] > 0:
-                    floor = fit.parameters["floor"]
-                    visible = loss - floor > 1e-3 * (loss[0] - floor)
-                    above = np.where(visible, loss - floor, np.nan)
-                    bottom.semilogy(epochs, above, ".", color=COLOURS[0], markersize=3, alpha=0.5)
-                    bottom.semilogy(
-                        epochs, fit.curve - floor, color=COLOURS[1], linewidth=0.8, alpha=0.7
-                    )
-                    bottom.set_ylim(bottom=None)
+                    falling += 1
+                    above = np.where(loss > fit.parameters["floor"], loss, np.nan)
+                    bottom.plot(epochs, above - fit.parameters["floor"], **_MEASURED)
+                    bottom.plot(epochs, fit.curve - fit.parameters["floor"], **_FITTED)
             share = np.mean([decay.exponential for decay in decays[layer]])
             top.set_title(f"{layer}\nexponential for {share:.0%} of seeds")
-            bottom.set_xlabel("epoch")
+            bottom.set(xlabel="epoch", yscale="log", xlim=top.get_xlim())
+            if falling:
+                highest = max(line.get_ydata()[0] for line in bottom.lines)
+                bottom.set_ylim(highest / 1000, 2 * highest)
+            else:
+                bottom.text(0.5, 0.5, "no falling fit", transform=bottom.transAxes, ha="center")
+                bottom.set_yticks([])
         axes[0, 0].set_ylabel("loss")
         axes[1, 0].set_ylabel("loss − fitted L∞ (log axis)")
         handles = [
-            plt.Line2D([], [], color=COLOURS[0], marker=".", linestyle="", label="measured"),
-            plt.Line2D([], [], color=COLOURS[1], label="exponential fit, one per seed"),
+            Line2D([], [], **_MEASURED | {"alpha": 1, "label": "measured, every seed"}),
+            Line2D([], [], **_FITTED | {"alpha": 1, "label": "exponential fit, one per seed"}),
         ]
-        axes[0, -1].legend(handles=handles, fontsize=8)
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=9)
     return figure
 
 

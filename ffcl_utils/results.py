@@ -4,6 +4,8 @@ Layout of a results folder: <root>/<preset>/<notebook>/{executed.ipynb, metrics.
 provenance.json, figures/}.
 """
 
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from ffcl_utils.config import Config, ConfigError
 from ffcl_utils.data import FULL, Dataset
 from ffcl_utils.files import check_writable, read_json, write_json, write_whole
 from ffcl_utils.history import History, load_histories
-from ffcl_utils.paths import RESULTS
+from ffcl_utils.paths import NOTEBOOKS, RESULTS
 from ffcl_utils.provenance import provenance
 
 NAMES = {
@@ -27,6 +29,10 @@ NAMES = {
 }
 # These do not change what is measured: a run with other seeds answers the same claim.
 HARMLESS = {"seeds", "first_seed", "dataset"}
+
+
+class PromotionError(Exception):
+    """A run cannot become the reference; the message says why."""
 
 
 def check_output(output_dir: str) -> None:
@@ -128,3 +134,21 @@ def read_histories(training: str, configs: dict[str, Config]) -> dict[str, Histo
 def read_metrics(folder: Path) -> dict[str, dict]:
     """metrics.json of every notebook in a preset's folder, by notebook; empty where none is."""
     return {path.parent.name: read_json(path) for path in sorted(folder.glob("*/metrics.json"))}
+
+
+def promote(run: Path, reference: Path) -> None:
+    """Copy a finished run over the reference folder; logs and the folder's old content go.
+
+    Raises PromotionError where a notebook has no result or did not run from a clean commit.
+    """
+    for notebook in sorted(NOTEBOOKS.glob("*.ipynb")):
+        if not (run / notebook.stem / "executed.ipynb").is_file():
+            raise PromotionError(f"{run} is not finished: no {notebook.stem}/executed.ipynb")
+    for origin in sorted(run.glob("*/provenance.json")):
+        if read_json(origin)["dirty"]:
+            raise PromotionError(f"{origin} comes from a tree with changes: commit and run again")
+    with tempfile.TemporaryDirectory(dir=reference.parent, prefix=".promoting-") as folder:
+        copy = Path(folder) / reference.name
+        shutil.copytree(run, copy, ignore=shutil.ignore_patterns("logs", ".*"))
+        shutil.rmtree(reference, ignore_errors=True)
+        copy.rename(reference)

@@ -5,6 +5,8 @@ second its partner. Every pair of corresponding layers has one loss of its own: 
 loss in the hidden layers, a classification loss at the output. Nothing is propagated back.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Generator, Tensor
 
@@ -45,6 +47,26 @@ class ImprovedFFCL:
 
     def fit(self, data: Dataset) -> History:
         """Train all seeds; local losses per layer, and the accuracy of each twin and their mean."""
+        draw_epoch, losses = self.training_functions(data)
+        pairs = PAIRINGS[self.config.pairing]
+        test_generators = generators_for([s + TEST_PAIRS for s in self.config.seed_list])
+        test_pairs = torch.stack([pairs(data.test_labels, g) for g in test_generators])
+        return train(
+            draw_epoch,
+            losses,
+            lambda: self._evaluate(data, test_pairs),
+            self.optimiser,
+            self.config.seed_list,
+            self.generators,
+            self.config.epochs,
+            self.config.batch_size,
+            f"improved FFCL, {self.config.pairing} pairs",
+        )
+
+    def training_functions(
+        self, data: Dataset
+    ) -> tuple[Callable[[Generator], PerSeed], Callable[[PerSeed], PerSeed]]:
+        """What `train` asks of a learning rule: the visits of an epoch, the losses of a batch."""
         images = self.scaled(data.train_images)
         pairs = PAIRINGS[self.config.pairing]
 
@@ -56,21 +78,7 @@ class ImprovedFFCL:
             labels = [data.train_labels[batch[which]] for which in ("image", "partner")]
             return self.local_losses(images[batch["image"]], images[batch["partner"]], *labels)
 
-        test_pairs = [
-            pairs(data.test_labels, generator)
-            for generator in generators_for([s + TEST_PAIRS for s in self.config.seed_list])
-        ]
-        return train(
-            draw_epoch,
-            losses,
-            lambda: self._evaluate(data, torch.stack(test_pairs)),
-            self.optimiser,
-            self.config.seed_list,
-            self.generators,
-            self.config.epochs,
-            self.config.batch_size,
-            f"improved FFCL, {self.config.pairing} pairs",
-        )
+        return draw_epoch, losses
 
     def local_losses(
         self, images: Tensor, partners: Tensor, labels: Tensor, partner_labels: Tensor

@@ -13,6 +13,11 @@ from ffcl_utils.history import History
 
 MIN_R_SQUARED = 0.98  # of the exponential, below which a curve is not called exponential
 RIVALS = ("power law", "linear")  # that the exponential has to beat by AICc
+# of the stretched exponential's floor, amplitude, log τ, log β: β between 0.1 and 10
+STRETCHED_BOUNDS = (
+    (-np.inf, -np.inf, -10.0, -np.log(10)),
+    (np.inf, np.inf, 20.0, np.log(10)),
+)
 
 
 def _exponential(t, floor, amplitude, log_tau):
@@ -91,21 +96,20 @@ def fit_decay(loss: np.ndarray) -> Decay:
     # Logarithms keep τ, p and β positive; several starts because the fits are not convex.
     log_taus = np.log(np.geomspace(0.3, 10 * len(t), 8))
     exponential = _best_fit(t, loss, _exponential, [(*fall, log_tau) for log_tau in log_taus])
-    nested = [(*exponential.values, 0.0)] if exponential.values else []  # β = 1 from there on
+    # The stretched fit starts from the plain one (β = 1); bounded, as it may drift to β = 0.
+    nested = [(*exponential.values, 0.0)] if exponential.values else [(*fall, 0.0, 0.0)]
     fits = {
         "exponential": exponential,
         "power law": _best_fit(t, loss, _power_law, [(*fall, np.log(p)) for p in (0.1, 0.5, 2.0)]),
         "linear": _best_fit(t, loss, _linear, [(loss[0], 0.0)]),
-        "stretched": _best_fit(
-            t, loss, _stretched, nested + [(*fall, log_tau, -0.5) for log_tau in log_taus[:-2]]
-        ),
+        "stretched": _best_fit(t, loss, _stretched, nested, bounds=STRETCHED_BOUNDS),
     }
     converged = exponential.parameters.get("tau", np.inf) < len(t)
     return Decay(fits, falls=bool(loss[-1] < loss[0]), converged=bool(converged))
 
 
-def _best_fit(t: np.ndarray, loss: np.ndarray, shape: Callable, starts: list[tuple]) -> Fit:
-    attempts = [attempt for start in starts if (attempt := _attempt(t, loss, shape, start))]
+def _best_fit(t, loss, shape: Callable, starts: list[tuple], bounds=(-np.inf, np.inf)) -> Fit:
+    attempts = [attempt for s in starts if (attempt := _attempt(t, loss, shape, s, bounds))]
     if not attempts:
         return Fit(np.full_like(loss, np.nan), (), {}, {}, 0.0, np.inf)
     rss, values, errors = min(attempts, key=lambda attempt: attempt[0])
@@ -113,6 +117,8 @@ def _best_fit(t: np.ndarray, loss: np.ndarray, shape: Callable, starts: list[tup
     rss = max(rss, n * (1e-9 * np.abs(loss).max()) ** 2)  # floats cannot fit better
     total = np.square(loss - loss.mean()).sum()
     spread = student_t.ppf(0.975, n - len(values)) * errors
+    with np.errstate(all="ignore"):
+        curve = shape(t, *values)
     names = shape.__code__.co_varnames[1 : shape.__code__.co_argcount]
     parameters, intervals = {}, {}
     for name, value, s in zip(names, values, spread, strict=True):
@@ -122,7 +128,7 @@ def _best_fit(t: np.ndarray, loss: np.ndarray, shape: Callable, starts: list[tup
         parameters[name.removeprefix("log_")] = value
         intervals[name.removeprefix("log_")] = (low, high)
     return Fit(
-        curve=shape(t, *values),
+        curve=curve,
         values=tuple(values),
         parameters=parameters,
         intervals=intervals,
@@ -131,12 +137,14 @@ def _best_fit(t: np.ndarray, loss: np.ndarray, shape: Callable, starts: list[tup
     )
 
 
-def _attempt(t, loss, shape, start):
+def _attempt(t, loss, shape, start, bounds):
     """Residual sum of squares, parameters and standard errors; None where the fit fails."""
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore", OptimizeWarning)
-            values, covariance = curve_fit(shape, t, loss, start, maxfev=2000)
+            values, covariance = curve_fit(
+                shape, t, loss, np.clip(start, *bounds), bounds=bounds, maxfev=2000
+            )
             rss = float(np.square(loss - shape(t, *values)).sum())
             errors = np.sqrt(np.diag(covariance))
     except RuntimeError:  # curve_fit did not converge from this start

@@ -1,0 +1,16 @@
+import pytest
+
+from ffcl_utils import data
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return data.load("mnist_5k")
+
+
+@pytest.fixture
+def full_data():
+    """Skips the test where the full data are not on this machine."""
+    missing = [path for name in data.FULL for path in data.missing_files(name)]
+    if missing:
+        pytest.skip(f"needs the full data: no {missing[0]} (set FFCL_DATA_DIR)")

@@ -53,6 +53,19 @@ def test_a_stretched_exponential_is_found_and_decides_nothing():
     assert plain.exponential_is_best
 
 
+@given(st.integers(0, 10_000), st.floats(0.2, 60))
+@settings(max_examples=60, deadline=None)
+def test_no_exponential_fits_better_than_the_one_found(seed, tau):
+    """Brute force: for each τ of a fine grid, floor and amplitude by linear least squares."""
+    curve = np.exp(-T / tau)
+    loss = 0.1 + 0.5 * curve / curve[0] + noise(seed, 0.05)
+    best = max(
+        r2_score(loss, np.polyval(np.polyfit(np.exp(-T / x), loss, 1), np.exp(-T / x)))
+        for x in np.geomspace(0.2, 300, 200)
+    )
+    assert fit_decay(loss).fits["exponential"].r_squared >= best - 1e-6
+
+
 @given(st.integers(0, 500))
 @settings(max_examples=40, deadline=None)
 def test_the_stretched_exponential_contains_the_plain_one(seed):

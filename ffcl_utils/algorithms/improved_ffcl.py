@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from ffcl_utils.config import ImprovedFFCLConfig
 from ffcl_utils.data import Dataset
 from ffcl_utils.history import History
-from ffcl_utils.inputs import scale
+from ffcl_utils.inputs import scale, take
 from ffcl_utils.layers import Layers
 from ffcl_utils.losses import CLASSIFICATION_LOSSES, cosine_embedding_loss
 from ffcl_utils.pairing import PAIRINGS
@@ -75,8 +75,9 @@ class ImprovedFFCL:
             return {"image": order, "partner": pairs(data.train_labels, generator)[order]}
 
         def losses(batch: PerSeed) -> PerSeed:
-            labels = [data.train_labels[batch[which]] for which in ("image", "partner")]
-            return self.local_losses(images[batch["image"]], images[batch["partner"]], *labels)
+            rows = batch["image"], batch["partner"]
+            pair = [take(images, row) for row in rows]
+            return self.local_losses(*pair, *(take(data.train_labels, row) for row in rows))
 
         return draw_epoch, losses
 

@@ -147,6 +147,7 @@ def promote(run: Path, reference: Path) -> None:
     for origin in sorted(run.glob("*/provenance.json")):
         if read_json(origin)["dirty"]:
             raise PromotionError(f"{origin} comes from a tree with changes: commit and run again")
+    reference.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=reference.parent, prefix=".promoting-") as folder:
         copy = Path(folder) / reference.name
         shutil.copytree(run, copy, ignore=shutil.ignore_patterns("logs", ".*"))

@@ -12,6 +12,7 @@ from ffcl_utils.comparison import NotTheSameExperimentError, compare_runs
 from ffcl_utils.config import ConfigError, configure
 from ffcl_utils.files import OutputError, check_writable, write_json, write_whole
 from ffcl_utils.history import History, load_histories, save_histories
+from ffcl_utils.paths import NOTEBOOKS
 from ffcl_utils.provenance import git_state
 
 
@@ -160,3 +161,40 @@ def test_other_seeds_are_compared_by_their_spread(two_runs, digits):
 def test_a_folder_without_results_is_named(two_runs, tmp_path):
     with pytest.raises(FileNotFoundError, match=f"no results in {tmp_path}/nothing"):
         compare_runs(tmp_path / "nothing", two_runs[1])
+
+
+@pytest.fixture
+def finished_run(tmp_path, digits):
+    run = tmp_path / "run"
+    for notebook in NOTEBOOKS.glob("*.ipynb"):
+        write(run / notebook.stem, digits)
+        (run / notebook.stem / "executed.ipynb").write_text("{}")
+        change_origin(run / notebook.stem, dirty=False)
+    (run / "logs").mkdir()
+    return run
+
+
+def change_origin(folder, **values):
+    path = folder / "provenance.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_a_finished_run_replaces_the_reference_whole(finished_run, tmp_path):
+    reference = tmp_path / "results" / "paper"
+    for _ in range(2):  # into nothing, and over what is there
+        results.promote(finished_run, reference)
+        assert (reference / "00_overview" / "metrics.json").is_file()
+        assert not (reference / "logs").exists()
+        (reference / "old_notebook").mkdir()
+    results.promote(finished_run, reference)
+    assert not (reference / "old_notebook").exists()
+
+
+def test_an_unfinished_or_dirty_run_is_not_promoted(finished_run, tmp_path):
+    change_origin(finished_run / "01_improved_ffcl_accuracy", dirty=True)
+    with pytest.raises(results.PromotionError, match="comes from a tree with changes"):
+        results.promote(finished_run, tmp_path / "reference")
+    (finished_run / "02_loss_decay" / "executed.ipynb").unlink()
+    with pytest.raises(results.PromotionError, match=r"not finished: no 02_loss_decay"):
+        results.promote(finished_run, tmp_path / "reference")
+    assert not (tmp_path / "reference").exists()

@@ -69,17 +69,73 @@ class ImprovedFFCLConfig(Config):
         return (self.layers[0],) * self.trainable_input_layer + self.layers
 
 
-SYSTEMS: dict[str, type[Config]] = {"improved_ffcl": ImprovedFFCLConfig}
+class GoodnessConfig(Config):
+    """What FF and BP on the FF objective share. Defaults are those of arXiv 2305.18353 for MNIST.
 
+    `layers` is the input and the hidden layers: there is no output layer.
+    """
+
+    layers: LayerSizes = (784, 784, 784, 784)
+    batch_size: PositiveInt = 1024
+    threshold: PositiveFloat = 3.0
+    input_scaling: Literal["unit", "standardised"] = "standardised"
+    negatives: Literal["fixed", "redrawn"] = "fixed"
+    prediction: Literal["softmax", "sum"] = "softmax"
+
+
+class ForwardForwardConfig(GoodnessConfig):
+    """Settings of the Forward-Forward algorithm; `epochs` is what each layer gets."""
+
+    epochs: PositiveInt = 1200
+    learning_rate: PositiveFloat = 0.01
+    training: Literal["sequential", "simultaneous"] = "sequential"
+
+
+class BPFFConfig(GoodnessConfig):
+    """Settings of backpropagation on the FF objective, the goodness summed over layers."""
+
+    epochs: PositiveInt = 300
+    learning_rate: PositiveFloat = 1e-4
+
+
+class BackpropConfig(Config):
+    """Settings of plain backpropagation: a linear head, cross-entropy."""
+
+    layers: LayerSizes = (784, 784, 784, 784, 10)
+    epochs: PositiveInt = 80
+    batch_size: PositiveInt = 1024
+    learning_rate: PositiveFloat = 1e-4
+    input_scaling: Literal["unit", "standardised"] = "standardised"
+
+
+SYSTEMS: dict[str, type[Config]] = {
+    "improved_ffcl": ImprovedFFCLConfig,
+    "forward_forward": ForwardForwardConfig,
+    "bp_ff": BPFFConfig,
+    "backprop": BackpropConfig,
+}
+
+_SMOKE = {"dataset": "mnist_5k", "seeds": 2}
+_PAPER = {"dataset": "mnist", "seeds": 5}
+_FULL = {"dataset": "mnist", "seeds": 10}
 PRESETS: dict[str, dict[str, dict]] = {
     "smoke": {
-        "improved_ffcl": {"dataset": "mnist_5k", "seeds": 2, "epochs": 8},
+        "improved_ffcl": _SMOKE | {"epochs": 8},
+        "forward_forward": _SMOKE | {"epochs": 3, "batch_size": 128},
+        "bp_ff": _SMOKE | {"epochs": 3, "batch_size": 128, "learning_rate": 1e-3},
+        "backprop": _SMOKE | {"epochs": 3, "batch_size": 128, "learning_rate": 1e-3},
     },
     "paper": {
-        "improved_ffcl": {"dataset": "mnist", "seeds": 10, "epochs": 30},
+        "improved_ffcl": _PAPER | {"seeds": 10, "epochs": 30},
+        "forward_forward": _PAPER | {"epochs": 20},
+        "bp_ff": _PAPER | {"epochs": 20},
+        "backprop": _PAPER | {"epochs": 20},
     },
     "full": {
-        "improved_ffcl": {"dataset": "mnist", "seeds": 20, "epochs": 30},
+        "improved_ffcl": _FULL | {"seeds": 20, "epochs": 30},
+        "forward_forward": _FULL,
+        "bp_ff": _FULL,
+        "backprop": _FULL,
     },
 }
 

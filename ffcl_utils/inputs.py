@@ -15,6 +15,11 @@ def scale(images: Tensor, scaling: str) -> Tensor:
     return unit if scaling == "unit" else unit.sub_(MNIST_MEAN).div_(MNIST_STD)
 
 
+def brightest(scaling: str) -> float:
+    """A white pixel after `scale`."""
+    return scale(torch.tensor([255], dtype=torch.uint8), scaling).item()
+
+
 def take(rows: Tensor, index: Tensor) -> Tensor:
     """rows[index], for rows (N, …) and index (S, B): (S, B, …). Three times as fast for images."""
     return rows.index_select(0, index.reshape(-1)).unflatten(0, index.shape)

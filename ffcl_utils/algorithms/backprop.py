@@ -1,0 +1,60 @@
+"""Plain backpropagation: a linear head and cross-entropy, as in arXiv 2305.18353."""
+
+import torch
+from torch import Generator, Tensor
+
+from ffcl_utils.config import BackpropConfig
+from ffcl_utils.data import Dataset
+from ffcl_utils.history import History
+from ffcl_utils.inputs import scale, take
+from ffcl_utils.layers import Layers
+from ffcl_utils.losses import cross_entropy_loss
+from ffcl_utils.training import PerSeed, generators_for, train
+
+
+class Backprop:
+    """Multi-layer perceptrons of all seeds."""
+
+    def __init__(self, config: BackpropConfig):
+        self.config = config
+        self.generators = generators_for(config.seed_list)
+        self.layers = Layers(config.layers, self.generators)
+
+    def fit(self, data: Dataset) -> History:
+        """Train all seeds; the test accuracy after every epoch."""
+        images = scale(data.train_images, self.config.input_scaling)
+
+        def draw_epoch(generator: Generator) -> PerSeed:
+            return {"image": torch.randperm(len(images), generator=generator)}
+
+        def losses(batch: PerSeed) -> PerSeed:
+            logits = self.layers.forward(take(images, batch["image"]), local=False)[-1]
+            labels = take(data.train_labels, batch["image"])
+            return {"cross_entropy": cross_entropy_loss(logits, labels)}
+
+        def evaluate() -> PerSeed:
+            right = self.predict(data.test_images).argmax(-1) == data.test_labels
+            return {"test_accuracy/all": right.double().mean(-1)}
+
+        return train(
+            draw_epoch,
+            losses,
+            evaluate,
+            torch.optim.Adam(self.layers.parameters(), lr=self.config.learning_rate, fused=True),
+            self.config.seed_list,
+            self.generators,
+            self.config.epochs,
+            self.config.batch_size,
+            "BP",
+        )
+
+    @torch.no_grad()
+    def predict(self, images: Tensor) -> Tensor:
+        """Logits (S, N, 10) for images (N, 784) uint8."""
+        chunks = scale(images, self.config.input_scaling).split(2000)
+        return torch.cat([self.layers.forward(chunk)[-1] for chunk in chunks], 1)
+
+    @torch.no_grad()
+    def representations(self, images: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+        """Activations (S, N, units) of every hidden layer. Labels are not used."""
+        return self.layers.forward(scale(images, self.config.input_scaling))[:-1]

@@ -1,0 +1,31 @@
+"""How few units are active? Hoyer sparsity, active and dead units."""
+
+import numpy as np
+
+
+def hoyer_sparsity(activations: np.ndarray) -> np.ndarray:
+    """Hoyer sparsity of each activation vector: 0 where all are equal, 1 for one active unit.
+
+    activations: (…, units), non-negative. Returns (…); NaN where a vector is all zero.
+    Hoyer 2004, as arXiv 2305.18353 uses it: (√n − ‖h‖₁/‖h‖₂) / (√n − 1).
+    """
+    root = activations.shape[-1] ** 0.5
+    length = np.linalg.norm(activations, axis=-1)
+    with np.errstate(invalid="ignore"):
+        ratio = np.where(length > 0, activations.sum(-1) / length, np.nan)
+    return (root - ratio) / (root - 1)
+
+
+def mean_by_class(values: np.ndarray, labels: np.ndarray, classes: int = 10) -> np.ndarray:
+    """Mean of values (N,) over the images of each class (classes,), NaN values left out."""
+    return np.array([np.nanmean(values[labels == c]) for c in range(classes)])
+
+
+def active_fraction(activations: np.ndarray) -> np.ndarray:
+    """Share of units above zero for each image. activations: (…, units). Returns (…)."""
+    return (activations > 0).mean(-1)
+
+
+def dead_units(activations: np.ndarray) -> np.ndarray:
+    """Units that no image activates. activations: (N, units). Returns (units,) bool."""
+    return ~(activations > 0).any(0)

@@ -1,0 +1,27 @@
+"""Intervals of differences over seeds."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import ttest_ind, ttest_rel
+
+
+class Difference(NamedTuple):
+    """Mean difference and the ends of its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def paired_difference(one: np.ndarray, other: np.ndarray) -> Difference:
+    """one − other for the same seeds (S,), Student's t; needs two seeds or more."""
+    interval = ttest_rel(one, other).confidence_interval()
+    return Difference(float(np.mean(one - other)), float(interval.low), float(interval.high))
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> Difference:
+    """Mean of one (S,) minus mean of other (T,), Welch's t: spreads may differ."""
+    interval = ttest_ind(one, other, equal_var=False).confidence_interval()
+    mean = float(np.mean(one) - np.mean(other))
+    return Difference(mean, float(interval.low), float(interval.high))

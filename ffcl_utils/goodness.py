@@ -1,0 +1,103 @@
+"""Networks judged by their goodness: the forward pass of FF and BP/FF (arXiv 2305.18353)."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize, pad, softplus
+
+from ffcl_utils.inputs import brightest, scale
+from ffcl_utils.layers import Layers
+from ffcl_utils.overlay import LABEL_PIXELS, blank_label_pixels, label_pixels
+
+# The label's product takes 16 columns of which six are zero: with ten its gradient is summed in an
+# order that depends on how many seeds train together.
+COLUMNS = 16
+CHUNK = 500  # images predicted at once, each with ten labels: bounds the memory
+
+
+def goodness(activations: Tensor) -> Tensor:
+    """Goodness of a layer: the L2 norm of its activations (…, units), not squared. Returns (…)."""
+    return activations.norm(dim=-1)
+
+
+def goodness_loss(positive: Tensor, negative: Tensor, threshold: float) -> Tensor:
+    """Mean of softplus(θ − g⁺) and softplus(g⁻ − θ). positive, negative: (S, B). Returns (S,)."""
+    return (softplus(threshold - positive).mean(-1) + softplus(negative - threshold).mean(-1)) / 2
+
+
+class GoodnessNetwork:
+    """Layers of ReLU units that see a label in the image; each normalises its input to length 1."""
+
+    def __init__(self, layers: Layers, scaling: str):
+        self.layers, self.scaling = layers, scaling
+        self.brightness = brightest(scaling)
+
+    def prepare(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (N, 784) uint8 as `forward` takes them, and their lengths (N, 1).
+
+        They are scaled, their label pixels blank, and divided by the length that they will have
+        with a label in, which is the same for every label.
+        """
+        blank = blank_label_pixels(scale(images, self.scaling))
+        lengths = (blank.square().sum(-1, keepdim=True) + self.brightness**2).sqrt()
+        return blank / lengths, lengths
+
+    def first_layer(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> Tensor:
+        """Activations (S, K·B, units) of the same images with K labels each.
+
+        inputs: (S, B, 784) and lengths: (S, B, 1), from `prepare`. labels: (S, K, B). The
+        product of the 774 pixels that do not depend on the label is computed once for all K.
+        """
+        weight, bias = self.layers.weights[0], self.layers.biases[0]
+        shared = torch.baddbmm(bias, inputs, weight)
+        pixels = label_pixels(labels, self.brightness) / lengths.unsqueeze(1)
+        pixels = pad(pixels, (0, COLUMNS - LABEL_PIXELS)).flatten(1, 2)
+        with_label = torch.baddbmm(
+            shared.repeat(1, labels.shape[1], 1), pixels, weight[:, :COLUMNS]
+        )
+        return with_label.relu()
+
+    def layer(self, k: int, below: Tensor, local: bool) -> Tensor:
+        """Activations of hidden layer k ≥ 1 from those of the layer below it."""
+        inputs = normalize(below.detach() if local else below, dim=-1)
+        return torch.baddbmm(self.layers.biases[k], inputs, self.layers.weights[k]).relu()
+
+    def forward(
+        self, inputs: Tensor, lengths: Tensor, labels: Tensor, local: bool = True
+    ) -> list[Tensor]:
+        """Activations of every layer, each (S, K·B, units); arguments as `first_layer`'s."""
+        activations = [self.first_layer(inputs, lengths, labels)]
+        for k in range(1, len(self.layers.weights)):
+            activations.append(self.layer(k, activations[-1], local))
+        return activations
+
+    @torch.no_grad()
+    def label_goodness(self, images: Tensor) -> Tensor:
+        """Goodness (S, layers, N, 10) of images (N, 784) uint8 with each of the ten labels."""
+        seeds = len(self.layers.weights[0])
+        found = []
+        for chunk in images.split(CHUNK):
+            every = torch.arange(10)[:, None].expand(seeds, 10, len(chunk))
+            inputs, lengths = (part.expand(seeds, -1, -1) for part in self.prepare(chunk))
+            layers = self.forward(inputs, lengths, every)
+            found.append(torch.stack([goodness(a).unflatten(1, (10, -1)) for a in layers], 1))
+        return torch.cat(found, -1).transpose(-1, -2)
+
+    def predict(self, images: Tensor, prediction: str) -> Tensor:
+        """Class scores (S, N, 10).
+
+        "softmax", as in the paper: of each layer's goodness over the labels, summed over layers.
+        "sum": the plain sum of the goodness.
+        """
+        return self.scores(self.label_goodness(images), prediction)
+
+    @staticmethod
+    def scores(label_goodness: Tensor, prediction: str) -> Tensor:
+        """Class scores (S, N, 10) from `label_goodness`; prediction as in `predict`."""
+        return (label_goodness.softmax(-1) if prediction == "softmax" else label_goodness).sum(1)
+
+    @torch.no_grad()
+    def representations(self, images: Tensor, labels: Tensor) -> list[Tensor]:
+        """Activations (S, N, units) of every layer with the given label (N,) in each image."""
+        seeds = len(self.layers.weights[0])
+        inputs, lengths = (part.expand(seeds, -1, -1) for part in self.prepare(images))
+        return self.forward(inputs, lengths, labels.expand(seeds, 1, -1))

@@ -13,9 +13,9 @@ PRESET = config.get("preset", "paper")
 if PRESET not in PRESETS:
     raise WorkflowError(f"unknown preset {PRESET!r}: choose one of {', '.join(PRESETS)}")
 RUNS = f"{config.get('runs', 'runs')}/{PRESET}"
-# The full data, or the embedded subset where there is no other (chosen by the Makefile).
-MNIST = {"full": "mnist", "embedded": FULL["mnist"].embedded}[config.get("data", "full")]
-
+# The full data, or the embedded subsets where there is no other (chosen by the Makefile).
+DATA = config.get("data", "full")
+DATASETS = {name: name if DATA == "full" else full.embedded for name, full in FULL.items()}
 # A runner ends when this process does.
 os.environ["FFCL_WORKFLOW_PID"] = str(os.getpid())
 # Asked once: a file saved while a job runs must not make the next job look dirty.
@@ -24,13 +24,23 @@ os.environ.setdefault("FFCL_GIT_COMMIT", commit)
 os.environ.setdefault("FFCL_GIT_DIRTY", str(int(dirty)))
 
 CODE = sorted(str(path) for path in Path("ffcl_utils").rglob("*.py"))
-# `exec`: the runner must be a child of Snakemake itself, so that it ends when Snakemake does.
-RUN = f"exec {sys.executable} -m ffcl_utils run {{input.notebook}} {RUNS}/{{params.name}} -p preset={PRESET}"
 RESULTS = ["executed.ipynb", "metrics.json", "provenance.json"]
+WEIGHTS = [f"weights/{name}.npz" for name in ("ff", "bp_ff", "bp", "bp_rate_0_01")]
+# At smoke what the notebooks' own defaults say.
+UNSEEN = "" if PRESET == "smoke" else "-p held_out_classes=10 -p epochs=5"
+FASHION_SEEDS = "" if PRESET == "smoke" else "-p seeds=3"
 
 
 def results_of(name, *more):
     return [f"{RUNS}/{name}/{file}" for file in (*RESULTS, *more)]
+
+
+def run(name, parameters):
+    """The command that makes a results folder. `exec`: the runner must be Snakemake's own child."""
+    return (
+        f"exec {sys.executable} -m ffcl_utils run {{input.notebook}} {RUNS}/{name} "
+        f"--logs {RUNS}/logs {parameters}"
+    )
 
 
 rule claims_of_the_papers:
@@ -50,11 +60,9 @@ rule improved_ffcl_accuracy:
         notebook="notebooks/01_improved_ffcl_accuracy.ipynb",
     output:
         results_of("01_improved_ffcl_accuracy", "histories.npz"),
-    params:
-        name="01_improved_ffcl_accuracy",
     threads: workflow.cores
     shell:
-        RUN + f" -p dataset={MNIST}"
+        run("01_improved_ffcl_accuracy", f"-p preset={PRESET} -p dataset={DATASETS['mnist']}")
 
 
 rule loss_decay:
@@ -64,17 +72,98 @@ rule loss_decay:
         notebook="notebooks/02_loss_decay.ipynb",
     output:
         results_of("02_loss_decay"),
-    params:
-        name="02_loss_decay",
     threads: workflow.cores
     shell:
-        RUN + f" -p dataset={MNIST} -p training={RUNS}/01_improved_ffcl_accuracy"
+        run(
+            "02_loss_decay",
+            f"-p preset={PRESET} -p dataset={DATASETS['mnist']} "
+            f"-p training={RUNS}/01_improved_ffcl_accuracy",
+        )
+
+
+rule forward_forward:
+    input:
+        CODE,
+        notebook="notebooks/03_forward_forward.ipynb",
+    output:
+        results_of("03_forward_forward", *WEIGHTS),
+    threads: workflow.cores
+    shell:
+        run("03_forward_forward", f"-p preset={PRESET} -p dataset={DATASETS['mnist']}")
+
+
+rule forward_forward_fashion:
+    input:
+        CODE,
+        notebook="notebooks/03_forward_forward.ipynb",
+    output:
+        results_of("03_forward_forward-fashion_mnist", *WEIGHTS),
+    threads: workflow.cores
+    shell:
+        run(
+            "03_forward_forward-fashion_mnist",
+            f"-p preset={PRESET} -p dataset={DATASETS['fashion_mnist']} {FASHION_SEEDS}",
+        )
+
+
+rule sparse_ensembles:
+    input:
+        CODE,
+        rules.forward_forward.output,
+        notebook="notebooks/04_sparse_ensembles.ipynb",
+    output:
+        results_of("04_sparse_ensembles"),
+    threads: workflow.cores
+    shell:
+        run("04_sparse_ensembles", f"-p representations={RUNS}/03_forward_forward")
+
+
+rule sparse_ensembles_fashion:
+    input:
+        CODE,
+        rules.forward_forward_fashion.output,
+        notebook="notebooks/04_sparse_ensembles.ipynb",
+    output:
+        results_of("04_sparse_ensembles-fashion_mnist"),
+    threads: workflow.cores
+    shell:
+        run(
+            "04_sparse_ensembles-fashion_mnist",
+            f"-p representations={RUNS}/03_forward_forward-fashion_mnist",
+        )
+
+
+rule unseen_classes:
+    input:
+        CODE,
+        notebook="notebooks/05_unseen_classes.ipynb",
+    output:
+        results_of("05_unseen_classes"),
+    threads: workflow.cores
+    shell:
+        run("05_unseen_classes", f"-p preset={PRESET} -p dataset={DATASETS['mnist']} {UNSEEN}")
+
+
+rule excitation_inhibition:
+    input:
+        CODE,
+        rules.forward_forward.output,
+        notebook="notebooks/06_excitation_inhibition.ipynb",
+    output:
+        results_of("06_excitation_inhibition"),
+    threads: workflow.cores
+    shell:
+        run("06_excitation_inhibition", f"-p representations={RUNS}/03_forward_forward")
 
 
 rule assess_claims:
     input:
         rules.improved_ffcl_accuracy.output,
         rules.loss_decay.output,
+        rules.sparse_ensembles.output,
+        rules.sparse_ensembles_fashion.output,
+        rules.unseen_classes.output,
+        rules.excitation_inhibition.output,
     output:
         f"{RUNS}/claims.json",
     shell:
@@ -87,7 +176,5 @@ rule overview:
         notebook="notebooks/00_overview.ipynb",
     output:
         f"{RUNS}/00_overview/executed.ipynb",
-    params:
-        name="00_overview",
     shell:
-        f"exec {sys.executable} -m ffcl_utils run {{input.notebook}} {RUNS}/{{params.name}} -p results={RUNS}"
+        run("00_overview", f"-p results={RUNS}")

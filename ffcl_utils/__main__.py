@@ -36,7 +36,7 @@ def fetch_data(
     if choose_for == "smoke":
         print("embedded")
         return
-    names = ["mnist"] if choose_for else list(data.FULL)
+    names = list(data.FULL)
     try:
         for name in names:
             data.fetch(name)

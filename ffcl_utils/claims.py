@@ -33,6 +33,12 @@ class Claim:
     judge: Callable[[np.ndarray], str]
     kind: str
     dataset: str = "mnist"
+    run: str = ""  # which run of the notebook, where the workflow runs it with several datasets
+
+    @property
+    def folder(self) -> str:
+        """The results folder of the notebook's run."""
+        return f"{self.notebook}-{self.run}" if self.run else self.notebook
 
 
 def best_seed_within(low: float, high: float) -> Callable[[np.ndarray], str]:
@@ -64,6 +70,42 @@ def exactly(expected: float) -> Callable[[np.ndarray], str]:
     return lambda values: REPRODUCED if (values == expected).all() else NOT
 
 
+def mean_within(low: float, high: float, margin: float) -> Callable[[np.ndarray], str]:
+    """Reproduced where the mean over seeds is within, partly where it is off by up to `margin`."""
+
+    def judge(values: np.ndarray) -> str:
+        off = max(low - values.mean(), values.mean() - high, 0)
+        if off == 0:
+            return REPRODUCED
+        return PARTLY if off <= margin else NOT
+
+    return judge
+
+
+def interval_above(bound: float) -> Callable[[np.ndarray], str]:
+    """For a difference per seed: reproduced where its 95 % interval lies above the bound, partly
+    where it only lies above 0."""
+
+    def judge(values: np.ndarray) -> str:
+        low = _interval(values)[0]
+        if low > bound:
+            return REPRODUCED
+        return PARTLY if low > 0 else NOT
+
+    return judge
+
+
+def interval_excludes_zero(values: np.ndarray) -> str:
+    """For a difference of either sign: reproduced where its 95 % interval does not hold 0."""
+    low, high = _interval(values)
+    return REPRODUCED if low > 0 or high < 0 else NOT
+
+
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    """Of one seed alone there is none: then nothing is shown."""
+    return tuple(summary(values, "number")["ci95"] or (-np.inf, np.inf))
+
+
 _ACCURACY = "01_improved_ffcl_accuracy"
 _DECAY = "02_loss_decay"
 _BAND = (
@@ -89,6 +131,141 @@ def _decay_claim(id: str, part: str, reading: str) -> Claim:
         judge=share_of_seeds(0.8, 0.5),
         kind="seeds",
     )
+
+
+EMERGENT = "Emergent representations, arXiv 2305.18353"
+_MODELS, _ENSEMBLES = "03_forward_forward", "04_sparse_ensembles"
+_UNSEEN, _WEIGHTS = "05_unseen_classes", "06_excitation_inhibition"
+_EPOCHS = "Fewer epochs than the paper's 1200 (FF), 300 (BP/FF), 80 (BP), chosen on validation data"
+_ABOVE_ZERO = "95 % interval of the difference over seeds above 0: reproduced"
+_BY_MUCH = "95 % interval of the difference over seeds above 0.1: reproduced; above 0: partly"
+_ENSEMBLE = "share of layer-1 units in a class's ensemble"
+
+
+def _emergent(id: str, statement: str, paper_value: str, tolerance: str, notebook: str, **more):
+    return Claim(
+        id=id,
+        system="emergent representations",
+        statement=statement,
+        source=f"{EMERGENT}, {'abstract' if id in ('B3', 'B4', 'B5', 'B6') else 'printed outputs'}",
+        paper_value=paper_value,
+        tolerance=tolerance,
+        notebook=notebook,
+        **({"kind": "number"} | more),
+    )
+
+
+def _accuracy_claim(id: str, model: str, low: float, high: float) -> Claim:
+    return _emergent(
+        id,
+        f"Test accuracy of {model} on MNIST",
+        f"{100 * low:.4g}–{100 * high:.4g} %",
+        f"mean within the printed range: reproduced; off by up to 1 point: partly. {_EPOCHS}",
+        _MODELS,
+        metric=f"{model}/test_accuracy",
+        judge=mean_within(low, high, 0.01),
+        kind="%",
+    )
+
+
+def _sparsity_claim(id: str, layer: int, low: float, high: float) -> Claim:
+    return _emergent(
+        id,
+        f"Hoyer sparsity of FF's layer {layer} (test images that it classifies correctly)",
+        f"{low:g}–{high:g}",
+        f"mean within the printed range: reproduced; off by up to 0.1: partly. {_EPOCHS}",
+        _MODELS,
+        metric=f"FF/hoyer/layer{layer}",
+        judge=mean_within(low, high, 0.1),
+    )
+
+
+_EMERGENT = (
+    _accuracy_claim("B1", "FF", 0.930, 0.958),
+    _accuracy_claim("B1b", "BP/FF", 0.9705, 0.9731),
+    _accuracy_claim("B1c", "BP", 0.977, 0.9865),
+    _sparsity_claim("B2", 1, 0.630, 0.901),
+    _sparsity_claim("B2b", 2, 0.385, 0.633),
+    _sparsity_claim("B2c", 3, 0.391, 0.756),
+    _emergent(
+        "B3",
+        "FF is sparser than BP in layers 1 and 2 (Hoyer sparsity, FF minus BP, the smaller of the "
+        "two layers' differences)",
+        "FF .63–.90 / .39–.63; BP .50–.60 / .37–.47",
+        f"{_ABOVE_ZERO}. {_EPOCHS}",
+        _MODELS,
+        metric="FF - BP/hoyer/layers 1 and 2",
+        judge=interval_above(0.0),
+    ),
+    _emergent(
+        "B4",
+        f"FF has category-specific ensembles: {_ENSEMBLE}, FF minus its untrained network",
+        "an ensemble for every class",
+        _BY_MUCH,
+        _ENSEMBLES,
+        metric="FF - untrained/ensemble_units/layer1",
+        judge=interval_above(0.1),
+    ),
+    _emergent(
+        "B5",
+        f"BP at usual settings has fewer: {_ENSEMBLE}, FF minus BP",
+        "typically none in BP",
+        _BY_MUCH,
+        _ENSEMBLES,
+        metric="FF - BP/ensemble_units/layer1",
+        judge=interval_above(0.1),
+    ),
+    _emergent(
+        "B5b",
+        "BP can be as sparse: at learning rate 0.01, Hoyer sparsity of layer 1, BP minus FF",
+        "BP at 0.01 .966; FF .63–.90",
+        _ABOVE_ZERO,
+        _MODELS,
+        metric="BP, rate 0.01 - FF/hoyer/layer1",
+        judge=interval_above(0.0),
+    ),
+    _emergent(
+        "B6",
+        f"BP on the FF objective has them too: {_ENSEMBLE}, BP/FF minus an untrained network",
+        "ensembles can emerge",
+        _BY_MUCH,
+        _ENSEMBLES,
+        metric="BP/FF - untrained/ensemble_units/layer1",
+        judge=interval_above(0.1),
+    ),
+    _emergent(
+        "B7",
+        "Similar classes share units (Fashion-MNIST, FF, layer 1): overlap (Jaccard) of T-shirt "
+        "and Shirt, Pullover, Coat and Shirt, minus that of all other pairs",
+        "3–5 units shared; all other pairs 0",
+        _ABOVE_ZERO,
+        _ENSEMBLES,
+        metric="FF/similar - other classes/overlap/layer1",
+        judge=interval_above(0.0),
+        dataset="fashion_mnist",
+        run="fashion_mnist",
+    ),
+    _emergent(
+        "B8",
+        "A class never seen in training evokes an ensemble of its own (FF, layer 1): share of "
+        "held-out classes with a larger one than in the untrained network",
+        "evokes an ensemble",
+        "mean over seeds at least 0.8: reproduced; at least 0.5: partly",
+        _UNSEEN,
+        metric="FF/unseen_with_ensemble",
+        judge=share_of_seeds(0.8, 0.5),
+    ),
+    _emergent(
+        "B9",
+        "Excitatory and inhibitory weights are distributed differently: balance (E − I)/(E + I) of "
+        "layer 1, FF minus BP",
+        "they differ",
+        "95 % interval of the difference over seeds does not hold 0",
+        _WEIGHTS,
+        metric="FF - BP/balance/layer1",
+        judge=interval_excludes_zero,
+    ),
+)
 
 
 CLAIMS = (
@@ -148,6 +325,7 @@ CLAIMS = (
         judge=exactly(1.0),
         kind="seeds",
     ),
+    *_EMERGENT,
 )
 
 
@@ -175,7 +353,7 @@ def assess(folder: Path, claims: tuple[Claim, ...] = CLAIMS) -> list[dict]:
     by hand, and has "no result" where its notebook left none.
     """
     metrics = read_metrics(folder)
-    return [_assess(claim, metrics.get(claim.notebook)) for claim in claims]
+    return [_assess(claim, metrics.get(claim.folder)) for claim in claims]
 
 
 def _assess(claim: Claim, found: dict | None) -> dict:
@@ -187,6 +365,7 @@ def _assess(claim: Claim, found: dict | None) -> dict:
         "paper_value": claim.paper_value,
         "tolerance": claim.tolerance,
         "notebook": claim.notebook,
+        "folder": claim.folder,
         "metric": claim.metric,
         "kind": claim.kind,
     }

@@ -4,7 +4,7 @@ import hashlib
 import socket
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from urllib.error import URLError
@@ -128,6 +128,11 @@ def load(name: str) -> Dataset:
     raise DataError(f"unknown dataset {name!r}: choose one of {', '.join(DATASETS)}")
 
 
+def class_names(name: str) -> tuple[str, ...]:
+    """What the labels 0 to 9 of a dataset stand for."""
+    return GARMENTS if name.startswith("fashion") else DIGITS
+
+
 def raw_folder(name: str) -> Path:
     """Folder of a full dataset's IDX files, laid out as torchvision does."""
     return data_folder() / FULL[name].reader.__name__ / "raw"
@@ -183,7 +188,7 @@ def _embedded_arrays(name: str) -> tuple[np.ndarray, np.ndarray]:
         images, labels = mnist_data()
         return images.astype(np.uint8), labels.astype(np.int64)
     with np.load(EMBEDDED / f"{name}.npz", allow_pickle=False) as stored:
-        return stored["images"], stored["labels"]
+        return stored["images"], stored["labels"].astype(np.int64)
 
 
 def _load_embedded(name: str) -> Dataset:
@@ -197,8 +202,7 @@ def _load_embedded(name: str) -> Dataset:
         members = np.flatnonzero(labels == label)
         test[members[-len(members) // 5 :]] = True
     parts = (images[~test], labels[~test], images[test], labels[test])
-    classes = DIGITS if name == "mnist_5k" else GARMENTS
-    return Dataset(name, *map(torch.from_numpy, parts), classes, {name: digest})
+    return Dataset(name, *map(torch.from_numpy, parts), class_names(name), {name: digest})
 
 
 def fetch(name: str, mirrors: list[str] | None = None, timeout: float = 20.0) -> None:
@@ -247,3 +251,9 @@ def _timeout(seconds: float):
         yield
     finally:
         socket.setdefaulttimeout(before)
+
+
+def without_class(data: Dataset, label: int) -> Dataset:
+    """The dataset with one class taken out of its training part; the test part stays whole."""
+    keep = data.train_labels != label
+    return replace(data, train_images=data.train_images[keep], train_labels=data.train_labels[keep])

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import one_hot
 
 LABEL_PIXELS = 10  # the first of every image: set to 0, but for the label's
 
@@ -18,9 +17,9 @@ def label_pixels(labels: Tensor, brightness: float) -> Tensor:
     """The first ten pixels (…, 10) that say `labels` (…): `brightness` at the label, else 0.
 
     The paper's code takes the brightest pixel of the batch, so that a prediction depends on what
-    else is in its batch; here brightness is a constant.
+    else is in its batch; here brightness is a constant. A label of −1 says nothing: all blank.
     """
-    return brightness * one_hot(labels, LABEL_PIXELS).to(torch.float32)
+    return brightness * (labels.unsqueeze(-1) == torch.arange(LABEL_PIXELS)).to(torch.float32)
 
 
 def wrong_labels(labels: Tensor, generator: Generator) -> Tensor:

@@ -11,6 +11,7 @@ from IPython import get_ipython
 from IPython.core.pylabtools import select_figure_formats
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from ffcl_utils.analysis.decay import Decay
 
@@ -20,6 +21,7 @@ if shell := get_ipython():  # Jupyter knows how to show a Figure made without py
 # Okabe and Ito 2008: told apart by colour-blind readers; the line styles carry them in greyscale.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":")
+_DOTS = (0, (1, 1))
 _MEASURED = {"color": COLOURS[0], "marker": ".", "linestyle": "", "markersize": 3, "alpha": 0.5}
 _FITTED = {"color": COLOURS[1], "linewidth": 0.8, "alpha": 0.7}
 STYLE = {
@@ -48,25 +50,31 @@ def _figure(width: float, height: float, title: str, note: str):
 
 
 def accuracy_curves(
-    panels: dict[str, dict[str, np.ndarray]], note: str, reference: float, reference_name: str
+    panels: dict[str, dict[str, np.ndarray]],
+    note: str,
+    reference: float | None = None,
+    reference_name: str = "",
 ) -> Figure:
     """Accuracy per epoch: a thin line per seed, a thick one for their mean, one panel a reading.
 
-    panels: by title, by curve name, (E, S) shares of images. reference: the paper's figure.
+    panels: by title, by curve name, (E, S) shares of images. reference: the paper's figure, if any.
     """
-    with _figure(4.6 * len(panels), 4.2, "Accuracy per epoch", note) as figure:
+    with _figure(
+        min(4.6, 14 / len(panels)) * len(panels), 4.2, "Accuracy per epoch", note
+    ) as figure:
         axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axis, (title, curves) in zip(axes, panels.items(), strict=True):
             for k, (name, values) in enumerate(curves.items()):
                 _curves_of_seeds(axis, 100 * values, COLOURS[k], LINES[k], name)
-            axis.axhline(100 * reference, color="black", linewidth=1, linestyle=(0, (1, 1)))
-            axis.annotate(
-                reference_name,
-                (0.02, 100 * reference),
-                xycoords=("axes fraction", "data"),
-                va="bottom",
-                fontsize=9,
-            )
+            if reference is not None:
+                axis.axhline(100 * reference, color="black", linewidth=1, linestyle=_DOTS)
+                axis.annotate(
+                    reference_name,
+                    (0.02, 100 * reference),
+                    xycoords=("axes fraction", "data"),
+                    va="bottom",
+                    fontsize=9,
+                )
             axis.set(title=title, xlabel="epoch", ylim=(0, 100))
             axis.legend(loc="lower right" if _ends_high(curves) else "upper left", fontsize=8)
         axes[0].set_ylabel("accuracy, % of images")
@@ -81,6 +89,7 @@ def _curves_of_seeds(axis, values: np.ndarray, colour: str, line: str, name: str
     epochs = np.arange(1, len(values) + 1)
     axis.plot(epochs, values, color=colour, linewidth=0.6, alpha=0.35)
     axis.plot(epochs, values.mean(1), color=colour, linewidth=2, linestyle=line, label=name)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def loss_decay(
@@ -183,3 +192,163 @@ def _tiles(weights: np.ndarray, columns: int) -> np.ndarray:
         top, left = 29 * (k // columns), 29 * (k % columns)
         canvas[top : top + 28, left : left + 28] = weights[:, k].reshape(28, 28)
     return canvas
+
+
+def goodness_curves(
+    panels: dict[str, dict[str, np.ndarray]], threshold: float, note: str
+) -> Figure:
+    """Mean goodness of positive and negative data per epoch, one panel per model and layer.
+
+    panels: by title, by curve name, (E, S).
+    """
+    rows = -(-len(panels) // 3)
+    with _figure(10, 2.9 * rows + 0.6, "Goodness of positive and negative data", note) as figure:
+        axes = figure.subplots(rows, 3, squeeze=False)
+        for axis, (title, curves) in zip(axes.flat, panels.items(), strict=True):
+            for k, (name, values) in enumerate(curves.items()):
+                _curves_of_seeds(axis, values, COLOURS[k], LINES[k], name)
+            axis.axhline(threshold, color="black", linewidth=1, linestyle=_DOTS)
+            axis.set(title=title, xlabel="epoch", ylim=(0, None))
+        for axis in axes[:, 0]:
+            axis.set_ylabel("goodness (L2 norm)")
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        threshold_line = Line2D([], [], color="black", linewidth=1, linestyle=_DOTS)
+        figure.legend(
+            [*handles, threshold_line], [*labels, "threshold"], loc="outside lower center", ncols=3
+        )
+    return figure
+
+
+def per_layer(
+    values: dict[str, np.ndarray],
+    title: str,
+    ylabel: str,
+    note: str,
+    ranges: dict[str, list[tuple[float, float]]] | None = None,
+) -> Figure:
+    """One figure per model and layer: a point per seed, a bar for their mean.
+
+    values: by model, (layers, S). ranges: by model, what the paper prints for each layer.
+    """
+    layers = max(len(v) for v in values.values())
+    with _figure(10, 4.2, title, note) as figure:
+        axis = figure.subplots()
+        width = 0.8 / len(values)
+        for m, (name, figures) in enumerate(values.items()):
+            for k, of_seeds in enumerate(figures):
+                x = k + (m - (len(values) - 1) / 2) * width
+                look = {"color": COLOURS[m % len(COLOURS)], "alpha": 0.45}
+                label = name if k == 0 else None
+                axis.bar(x, of_seeds.mean(), 0.9 * width, label=label, **look)
+                axis.plot(np.full(len(of_seeds), x), of_seeds, "k.", markersize=3)
+                if ranges and name in ranges:
+                    low, high = ranges[name][k]
+                    axis.plot([x, x], [low, high], color="black", linewidth=1.2, marker="_",
+                              label="printed range" if m == k == 0 else None)  # fmt: skip
+        axis.set_xticks(range(layers), [f"layer {k + 1}" for k in range(layers)])
+        axis.set_ylabel(ylabel)
+        axis.grid(axis="x", visible=False)
+        figure.legend(loc="outside lower center", ncols=len(values) + 1, fontsize=9)
+    return figure
+
+
+def activation_maps(
+    activations: dict[str, np.ndarray],
+    labels: np.ndarray,
+    classes: tuple[str, ...],
+    preferred: dict[str, np.ndarray],
+    note: str,
+) -> Figure:
+    """Activations with images and units sorted by class: ensembles are blocks on the diagonal.
+
+    activations: by model, (N, units). labels: (N,). preferred: by model, (units,), the class that
+    each unit prefers. Each unit is divided by its largest activation.
+    """
+    title = "Activations of layer 1, images and units sorted by class"
+    with _figure(4.0 * len(activations), 4.4, title, note) as figure:
+        axes = figure.subplots(1, len(activations), squeeze=False)[0]
+        rows = np.argsort(labels, kind="stable")
+        edges = np.searchsorted(labels[rows], np.arange(len(classes)))
+        for axis, (name, values) in zip(axes, activations.items(), strict=True):
+            columns = np.argsort(preferred[name], kind="stable")
+            largest = values.max(0)
+            shown = (values / np.where(largest > 0, largest, 1))[rows][:, columns]
+            image = axis.imshow(
+                shown, aspect="auto", cmap="gray_r", vmin=0, vmax=1, interpolation="antialiased"
+            )
+            middles = (edges + np.append(edges[1:], len(labels))) / 2
+            axis.set_yticks(middles, classes)
+            axis.set(title=name, xlabel="unit, sorted by preferred class")
+            axis.grid(False)
+        axes[0].set_ylabel("image, sorted by class")
+        figure.colorbar(image, ax=axes, shrink=0.8, label="activation / largest of the unit")
+    return figure
+
+
+def class_matrices(
+    matrices: dict[str, np.ndarray],
+    classes: tuple[str, ...],
+    title: str,
+    note: str,
+    shown: str = "{:.2f}",
+) -> Figure:
+    """Overlaps (classes, classes) by title, with their figures in the cells but the diagonal's."""
+    with _figure(5.6 * len(matrices), 5.4, title, note) as figure:
+        axes = figure.subplots(1, len(matrices), squeeze=False)[0]
+        for axis, (name, matrix) in zip(axes, matrices.items(), strict=True):
+            values = np.where(np.eye(len(matrix), dtype=bool), np.nan, matrix)
+            axis.imshow(values, cmap="Blues", vmin=0)
+            for (row, column), value in np.ndenumerate(values):
+                if value > 0.005:
+                    dark = value > 0.6 * np.nanmax(values)
+                    axis.text(column, row, shown.format(value), ha="center", va="center",
+                              fontsize=7, color="white" if dark else "black")  # fmt: skip
+            axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+            axis.set_yticks(range(len(classes)), classes)
+            axis.set_title(name)
+            axis.grid(False)
+    return figure
+
+
+def weight_histograms(weights: dict[str, list[np.ndarray]], note: str) -> Figure:
+    """Distribution of the weights of every layer, in units of the layer's root mean square.
+
+    weights: by model, per layer an array of any shape.
+    """
+    layers = max(len(w) for w in weights.values())
+    with _figure(3.6 * layers, 3.9, "Distribution of weights", note) as figure:
+        axes = figure.subplots(1, layers, squeeze=False)[0]
+        bins = np.linspace(-5, 5, 101)
+        for k, axis in enumerate(axes):
+            for m, (name, stack) in enumerate(weights.items()):
+                values = stack[k].ravel() / np.sqrt(np.mean(np.square(stack[k])))
+                density, _ = np.histogram(values, bins, density=True)
+                look = {"color": COLOURS[m % len(COLOURS)], "linestyle": LINES[m % len(LINES)]}
+                label = name if k == 0 else None
+                axis.plot((bins[1:] + bins[:-1]) / 2, density, label=label, **look)
+            axis.set(title=f"layer {k + 1}", xlabel="weight / root mean square", yscale="log")
+        axes[0].set_ylabel("density (log axis)")
+        figure.legend(loc="outside lower center", ncols=len(weights), fontsize=9)
+    return figure
+
+
+def per_class(
+    values: dict[str, np.ndarray], classes: list[str], title: str, ylabel: str, note: str
+) -> Figure:
+    """One figure per class and model: a point per seed, a bar for their mean.
+
+    values: by model, (classes, S).
+    """
+    with _figure(9, 3.9, title, note) as figure:
+        axis = figure.subplots()
+        width = 0.8 / len(values)
+        for m, (name, of_classes) in enumerate(values.items()):
+            x = np.arange(len(classes)) + (m - (len(values) - 1) / 2) * width
+            look = {"color": COLOURS[m % len(COLOURS)], "alpha": 0.45}
+            axis.bar(x, of_classes.mean(1), 0.9 * width, label=name, **look)
+            axis.plot(x, of_classes, "k.", markersize=3)
+        axis.set_xticks(range(len(classes)), classes)
+        axis.set(xlabel="held-out class", ylabel=ylabel)
+        axis.grid(axis="x", visible=False)
+        figure.legend(loc="outside lower center", ncols=len(values), fontsize=9)
+    return figure

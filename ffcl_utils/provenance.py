@@ -6,11 +6,11 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
 from ffcl_utils.config import Config
-from ffcl_utils.data import Dataset
 from ffcl_utils.paths import ROOT
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
@@ -47,7 +47,14 @@ def machine() -> str:
     return f"{model}, {torch.backends.cpu.get_cpu_capability()}, {platform.system()}"
 
 
-def provenance(configs: dict[str, Config], data: Dataset, seconds: float) -> dict:
+class DataOrigin(Protocol):
+    """What a result says of its data: a Dataset has it, and so has a Source."""
+
+    name: str
+    sha256: dict[str, str]
+
+
+def provenance(configs: dict[str, Config], data: DataOrigin, seconds: float) -> dict:
     """Everything that the run of one notebook depended on. seconds: how long it took."""
     commit, dirty = git_state()
     seeds = next(iter(configs.values())).seed_list

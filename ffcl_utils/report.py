@@ -20,7 +20,7 @@ def markdown_table(rows: list[dict], links: bool = False) -> str:
     for row in rows:
         notebook = row["notebook"]
         if links:
-            shown = f"[{notebook[:2]}](results/{row['preset']}/{notebook}/executed.ipynb)"
+            shown = f"[{notebook[:2]}](results/{row['preset']}/{row['folder']}/executed.ipynb)"
         else:
             shown = notebook
         cells = (row["id"], row["statement"], row["paper_value"], ours_in_words(row))

@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from ffcl_utils.config import Config, ConfigError
-from ffcl_utils.data import FULL, Dataset
+from ffcl_utils.data import FULL
 from ffcl_utils.files import check_writable, read_json, write_json, write_whole
 from ffcl_utils.history import History, load_histories
 from ffcl_utils.paths import NOTEBOOKS, RESULTS
-from ffcl_utils.provenance import provenance
+from ffcl_utils.provenance import DataOrigin, provenance
 
 NAMES = {
     "mnist": "MNIST",
@@ -52,7 +52,7 @@ def write(
     output_dir: str,
     *,
     configs: dict[str, Config],
-    data: Dataset,
+    data: DataOrigin,
     overrides: dict,
     seconds: float,
     metrics: dict[str, ArrayLike],
@@ -137,7 +137,7 @@ def read_metrics(folder: Path) -> dict[str, dict]:
 
 
 def promote(run: Path, reference: Path) -> None:
-    """Copy a finished run over the reference folder; logs and the folder's old content go.
+    """Copy a finished run over the reference folder, without its logs and every seed's weights.
 
     Raises PromotionError where a notebook has no result or did not run from a clean commit.
     """
@@ -150,6 +150,13 @@ def promote(run: Path, reference: Path) -> None:
     reference.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=reference.parent, prefix=".promoting-") as folder:
         copy = Path(folder) / reference.name
-        shutil.copytree(run, copy, ignore=shutil.ignore_patterns("logs", ".*"))
+        shutil.copytree(run, copy, ignore=_not_for_the_reference)
         shutil.rmtree(reference, ignore_errors=True)
         copy.rename(reference)
+
+
+def _not_for_the_reference(folder: str, names: list[str]) -> set[str]:
+    """Logs, locks and what is large; of representations, those of the notebook's main run only."""
+    other_run = "-" in Path(folder).name
+    large = {"weights", "logs"} | ({"representations"} if other_run else set())
+    return {name for name in names if name in large or name.startswith(".")}

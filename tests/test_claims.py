@@ -1,6 +1,7 @@
 """The ledger: verdict rules at their edges, and the committed results held against it."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def write_metrics(folder, **changes):
         "seeds": [0, 1],
         "metrics": {claim.metric: [0.6, 0.61] for claim in claims.CLAIMS},
     } | changes
-    for name in {claim.notebook for claim in claims.CLAIMS}:
+    for name in {claim.folder for claim in claims.CLAIMS}:
         (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / name / "metrics.json").write_text(json.dumps(content))
 
@@ -120,7 +121,7 @@ def test_ids_are_unique_and_notebooks_exist():
     assert len({claim.id for claim in claims.CLAIMS}) == len(claims.CLAIMS)
     for claim in claims.CLAIMS:
         text = (NOTEBOOKS / f"{claim.notebook}.ipynb").read_text()
-        assert f"**{claim.id}" in text or f", {claim.id}**" in text, claim.id
+        assert re.search(rf"\*\*[^*]*\b{claim.id}\b[^*]*\*\*", text), claim.id
 
 
 def test_committed_claims_are_what_the_ledger_says_of_the_committed_metrics():

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from torchvision import datasets
 
 from ffcl_utils import data
@@ -22,6 +23,7 @@ def test_embedded_subsets_are_split_evenly_by_class(name, train, test):
     assert subset.train_labels.bincount().tolist() == [train] * 10
     assert subset.test_labels.bincount().tolist() == [test] * 10
     assert subset.train_images.shape == (10 * train, 784)
+    assert subset.train_labels.dtype == subset.test_labels.dtype == torch.int64
 
 
 def test_no_embedded_test_image_is_also_a_training_image():

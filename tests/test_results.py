@@ -170,7 +170,9 @@ def finished_run(tmp_path, digits):
         write(run / notebook.stem, digits)
         (run / notebook.stem / "executed.ipynb").write_text("{}")
         change_origin(run / notebook.stem, dirty=False)
-    (run / "logs").mkdir()
+    for large in ("logs", "03_forward_forward/weights", "03_forward_forward-x/representations"):
+        (run / large).mkdir(parents=True)
+    (run / "03_forward_forward" / "representations").mkdir()
     return run
 
 
@@ -185,6 +187,8 @@ def test_a_finished_run_replaces_the_reference_whole(finished_run, tmp_path):
         results.promote(finished_run, reference)
         assert (reference / "00_overview" / "metrics.json").is_file()
         assert not (reference / "logs").exists()
+        assert [p.name for p in reference.rglob("representations")] == ["representations"]
+        assert not list(reference.rglob("weights"))
         (reference / "old_notebook").mkdir()
     results.promote(finished_run, reference)
     assert not (reference / "old_notebook").exists()

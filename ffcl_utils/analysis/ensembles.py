@@ -155,3 +155,33 @@ def ensemble_scores(activations: np.ndarray, ensembles: np.ndarray) -> np.ndarra
     """
     sizes = np.maximum(ensembles.sum(1), 1)
     return activations.astype(np.float32) @ ensembles.T.astype(np.float32) / sizes
+
+
+def split_half_jaccard(
+    activations: np.ndarray, labels: np.ndarray, seed: int, permutations: int
+) -> float:
+    """Mean over classes of the Jaccard overlap of the ensembles found in two halves of the images.
+
+    NaN where no class has an ensemble in either half.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    halves = order[::2], order[1::2]
+    one, other = (
+        tested_ensembles(activations[rows], labels[rows], seed, permutations) for rows in halves
+    )
+    found = jaccard(one, other)
+    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
+
+
+def nearest_ensemble_accuracy(activations: np.ndarray, labels: np.ndarray, seed: int = 0) -> float:
+    """Accuracy of the nearest-ensemble classifier on one half of the images.
+
+    The ensembles are found on the other half, and so is the spread of each unit, by which its
+    activation is divided.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    known, asked = order[::2], order[1::2]
+    ensembles = effect_size(activations[known], labels[known]) > EFFECT
+    spread = activations[known].astype(np.float32).std(0)
+    scores = ensemble_scores(activations[asked] / np.where(spread > 0, spread, 1), ensembles)
+    return float((scores.argmax(1) == labels[asked]).mean())

@@ -29,3 +29,12 @@ def active_fraction(activations: np.ndarray) -> np.ndarray:
 def dead_units(activations: np.ndarray) -> np.ndarray:
     """Units that no image activates. activations: (N, units). Returns (units,) bool."""
     return ~(activations > 0).any(0)
+
+
+def mean_hoyer(layer: np.ndarray, correct: np.ndarray) -> np.ndarray:
+    """Mean Hoyer sparsity over the correctly classified images of each seed, as printed.
+
+    layer: (S, N, units). correct: (S, N) bool. Returns (S,); all-zero vectors are left out.
+    """
+    rows = zip(layer, correct, strict=True)
+    return np.array([np.nanmean(hoyer_sparsity(a[c].astype(np.float32))) for a, c in rows])

@@ -1,0 +1,223 @@
+"""Trained networks and their representations as files, and back: npz without pickle.
+
+A run keeps every seed's weights (`weights/<model>.npz`) and a compact set that is committed with
+the results (`representations/`): of one seed of each model the weights in float16 and the
+activations of 1,000 test images, so that the analyses open on real representations after cloning.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+from ffcl_utils.algorithms.backprop import Backprop
+from ffcl_utils.algorithms.bp_ff import BPFF
+from ffcl_utils.algorithms.forward_forward import ForwardForward
+from ffcl_utils.config import SYSTEMS, Config, configure
+from ffcl_utils.data import Dataset, class_names, load
+from ffcl_utils.files import read_json
+from ffcl_utils.history import History
+from ffcl_utils.paths import RESULTS
+from ffcl_utils.results import label
+
+RULES = {"forward_forward": ForwardForward, "bp_ff": BPFF, "backprop": Backprop}
+# What notebook 03 trains: by model, the learning rule and what differs from its preset.
+MODELS = {
+    "FF": ("forward_forward", {}),
+    "BP/FF": ("bp_ff", {}),
+    "BP": ("backprop", {}),
+    "BP, rate 0.01": ("backprop", {"learning_rate": 0.01}),
+}
+UNTRAINED = "untrained"  # FF's network before its training
+COMPACT_IMAGES = 1000
+
+
+def configure_models(preset: str, **overrides) -> dict[str, Config]:
+    """The settings of every model of notebook 03; each takes the overrides that it has."""
+    configs = {}
+    for name, (system, settings) in MODELS.items():
+        its_own = {k: v for k, v in overrides.items() if k in SYSTEMS[system].model_fields}
+        configs[name] = configure(system, preset, **(its_own | settings))
+    return configs
+
+
+def train_models(configs: dict[str, Config], data: Dataset) -> tuple[dict, dict[str, History]]:
+    """The trained rule and the history of every model."""
+    rules = {name: RULES[MODELS[name][0]](config) for name, config in configs.items()}
+    return rules, {name: rule.fit(data) for name, rule in rules.items()}
+
+
+def file_name(model: str) -> str:
+    """A model's name as part of a file's name."""
+    return model.lower().replace("/", "_").replace(", ", "_").replace(" ", "_").replace(".", "_")
+
+
+def layers_of(rule) -> tuple[list[Tensor], list[Tensor]]:
+    """Weights and biases of a rule, layer by layer."""
+    layers = rule.layers if isinstance(rule, Backprop) else rule.network.layers
+    return layers.weights, layers.biases
+
+
+def weight_files(rules: dict) -> dict[str, Callable[[Path], None]]:
+    """By file name, what writes every seed's weights and biases of each model, float32."""
+    files = {}
+    for name, rule in rules.items():
+        arrays = {
+            f"{kind}{k}": tensor.detach().numpy()
+            for kind, tensors in zip(("weight", "bias"), layers_of(rule), strict=True)
+            for k, tensor in enumerate(tensors)
+        }
+        files[f"weights/{file_name(name)}.npz"] = partial(_save, arrays, np.savez)
+    return files
+
+
+def _save(arrays: dict[str, np.ndarray], save: Callable, path: Path) -> None:
+    save(path, **arrays)
+
+
+def read_rule(path: Path, config: Config):
+    """The trained rule with the weights that `weight_files` wrote."""
+    rule = RULES[next(name for name, c in SYSTEMS.items() if type(config) is c)](config)
+    with np.load(path, allow_pickle=False) as stored, torch.no_grad():
+        for kind, tensors in zip(("weight", "bias"), layers_of(rule), strict=True):
+            for k, tensor in enumerate(tensors):
+                tensor.copy_(torch.from_numpy(stored[f"{kind}{k}"]))
+    return rule
+
+
+@dataclass(frozen=True)
+class Representation:
+    """What one model makes of the same test images.
+
+    layers: (S, N, units) each; weights: (S, in, out) each, hidden layers; correct: (S, N) bool,
+    images that the model classifies rightly (all True for an untrained one); labels: (N,).
+    """
+
+    layers: list[np.ndarray]
+    weights: list[np.ndarray]
+    correct: np.ndarray
+    labels: np.ndarray
+
+
+def represent(rule, images: Tensor, labels: Tensor, trained: bool = True) -> Representation:
+    """A model's representation of images (N, 784) uint8 with their labels (N,)."""
+    layers = [layer.numpy() for layer in rule.representations(images, labels)]
+    weights = [w.detach().numpy() for w in layers_of(rule)[0][: len(layers)]]
+    right = (rule.predict(images).argmax(-1) == labels).numpy() if trained else None
+    if right is None:
+        right = np.ones(layers[0].shape[:2], dtype=bool)
+    return Representation(layers, weights, right, labels.numpy())
+
+
+def stratified(labels: Tensor, count: int) -> Tensor:
+    """Indices of `count` images, every class with its share, the same ones in every run."""
+    if count >= len(labels):
+        return torch.arange(len(labels))
+    chosen, _ = train_test_split(
+        np.arange(len(labels)), train_size=count, stratify=labels.numpy(), random_state=0
+    )
+    return torch.from_numpy(np.sort(chosen))
+
+
+def compact_files(rules: dict, data: Dataset) -> dict[str, Callable[[Path], None]]:
+    """By file name, what writes the compact set: the first seed of each model, float16.
+
+    One file of activations and one of weights per layer; of the untrained network activations only.
+    """
+    rows = stratified(data.test_labels, COMPACT_IMAGES)
+    images, labels = data.test_images[rows], data.test_labels[rows]
+    untrained = {UNTRAINED: ForwardForward(rules["FF"].config)}
+    files = {}
+    for name, rule in (rules | untrained).items():
+        found = represent(rule, images, labels, trained=name != UNTRAINED)
+        for k, (layer, weights) in enumerate(zip(found.layers, found.weights, strict=True), 1):
+            arrays = {"activations": layer[:1].astype(np.float16)}
+            if k == 1:
+                arrays |= {"labels": found.labels, "correct": found.correct[:1]}
+            base = f"representations/{file_name(name)}"
+            files[f"{base}_layer{k}.npz"] = partial(_save, arrays, np.savez_compressed)
+            if name != UNTRAINED:
+                arrays = {"weights": weights[:1].astype(np.float16)}
+                files[f"{base}_weights{k}.npz"] = partial(_save, arrays, np.savez_compressed)
+    return files
+
+
+@dataclass(frozen=True)
+class Source:
+    """Representations of the test images by model, untrained last, and where they come from.
+
+    name, classes, sha256: of the data, as a Dataset has them. note: for the figures.
+    """
+
+    representations: dict[str, Representation]
+    configs: dict[str, Config]
+    name: str
+    classes: tuple[str, ...]
+    sha256: dict[str, str]
+    note: str
+
+
+def read_representations(folder: str) -> Source:
+    """What notebook 03 left in a folder, with every seed, computed on all test images.
+
+    For "" the compact set that is committed with the results: one seed, 1,000 images. Raises
+    FileNotFoundError where there is none.
+    """
+    if not folder:
+        return _read_compact(RESULTS / "paper" / "03_forward_forward")
+    origin, configs = _origin(Path(folder))
+    data = load(origin["dataset"])
+    found = {}
+    for name, config in configs.items():
+        rule = read_rule(Path(folder) / "weights" / f"{file_name(name)}.npz", config)
+        found[name] = _half(represent(rule, data.test_images, data.test_labels))
+    untrained = ForwardForward(configs["FF"])
+    found[UNTRAINED] = _half(represent(untrained, data.test_images, data.test_labels, False))
+    return Source(found, configs, data.name, data.classes, data.sha256, label(configs["FF"]))
+
+
+def _origin(folder: Path) -> tuple[dict, dict[str, Config]]:
+    origin = read_json(folder / "provenance.json")
+    configs = {
+        name: SYSTEMS[MODELS[name][0]](**settings) for name, settings in origin["config"].items()
+    }
+    return origin, configs
+
+
+def _half(found: Representation) -> Representation:
+    """Activations in float16: half the memory, and what the committed set has."""
+    layers = [layer.astype(np.float16) for layer in found.layers]
+    return Representation(layers, found.weights, found.correct, found.labels)
+
+
+def _read_compact(folder: Path) -> Source:
+    origin, configs = _origin(folder)
+    found = {}
+    for name in (*configs, UNTRAINED):
+        base = folder / "representations" / file_name(name)
+        layers = [_arrays(path) for path in sorted(base.parent.glob(f"{base.name}_layer*.npz"))]
+        weights = [_arrays(path) for path in sorted(base.parent.glob(f"{base.name}_weights*.npz"))]
+        if not layers:
+            raise FileNotFoundError(f"no representations of {name} in {base.parent}")
+        found[name] = Representation(
+            [layer["activations"] for layer in layers],
+            [weight["weights"].astype(np.float32) for weight in weights],
+            layers[0]["correct"],
+            layers[0]["labels"],
+        )
+    one_seed = {name: config.model_copy(update={"seeds": 1}) for name, config in configs.items()}
+    note = (
+        f"{label(one_seed['FF'])} · committed {COMPACT_IMAGES} images of {origin['git_commit'][:7]}"
+    )
+    name = origin["dataset"]
+    return Source(found, one_seed, name, class_names(name), origin["data_sha256"], note)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}

@@ -1,51 +1,33 @@
 """Speed of improved FFCL, side by side in one process with the loop that a user would write.
 
-Both train on the same images in memory with the same pairs. Repetitions are interleaved, so that a
-machine that slows down slows both. Writes its object into results/benchmarks.json.
+Both train on the same images in memory with the same way of drawing pairs.
 """
 
-import json
-import resource
-import statistics
-import sys
 import time
 from itertools import pairwise
 
 import torch
+from common import interleaved, report, some_images
 from torch import nn
 
 from ffcl_utils.algorithms.improved_ffcl import ImprovedFFCL
 from ffcl_utils.config import configure
-from ffcl_utils.data import Dataset, load
-from ffcl_utils.files import read_json, write_json
+from ffcl_utils.data import Dataset
 from ffcl_utils.pairing import PAIRINGS
-from ffcl_utils.paths import RESULTS
-from ffcl_utils.provenance import git_state, machine
 from ffcl_utils.training import train
 
-SEEDS, BATCH, STEPS, REPETITIONS = 10, 64, 300, 5
-
-
-def some_images() -> Dataset:
-    """19,200 images: the embedded digits, repeated; speed does not depend on what they show."""
-    digits = load("mnist_5k")
-    rows = torch.arange(STEPS * BATCH) % len(digits.train_labels)
-    images, labels = digits.train_images[rows], digits.train_labels[rows]
-    return Dataset("mnist_5k", images, labels, digits.test_images, digits.test_labels, (), {})
+SEEDS, BATCH, STEPS = 10, 64, 300
 
 
 def plain_loop(data: Dataset) -> float:
     """Seconds for one epoch of one seed: a pair of nn.Linear stacks, one Adam per layer."""
-    torch.manual_seed(0)
-    sizes = (784, 64, 64, 10)
-    twins = [[nn.Linear(a, b) for a, b in pairwise(sizes)] for _ in range(2)]
+    twins = [[nn.Linear(a, b) for a, b in pairwise((784, 64, 64, 10))] for _ in range(2)]
     adams = [
         torch.optim.Adam([*a.parameters(), *b.parameters()], lr=1e-4)
         for a, b in zip(*twins, strict=True)
     ]
     images, labels = data.train_images.float() / 255, data.train_labels
-    cosine, bce = nn.CosineEmbeddingLoss(), nn.BCELoss()
-    eye = torch.eye(10)
+    cosine, bce, eye = nn.CosineEmbeddingLoss(), nn.BCELoss(), torch.eye(10)
     started = time.perf_counter()
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(len(images), generator=generator)
@@ -77,57 +59,36 @@ def all_seeds(data: Dataset) -> float:
     return time.perf_counter() - started
 
 
-def matmul_rate() -> float:
-    """Floating-point operations per second of the first layer's product for all seeds at once."""
+def products() -> None:
+    """200 products of the first layer for all seeds at once: the rate to compare with."""
     x, w = torch.rand(SEEDS, BATCH, 784), torch.rand(SEEDS, 784, 64)
-    torch.bmm(x, w)
-    started = time.perf_counter()
     for _ in range(200):
         torch.bmm(x, w)
-    return 200 * 2 * x.numel() * 64 / (time.perf_counter() - started)
-
-
-def operations_per_image() -> int:
-    """Of both twins: forward, weight gradients; no input gradients, as learning is local."""
-    weights = 784 * 64 + 64 * 64 + 64 * 10
-    return 2 * 2 * 2 * weights
 
 
 def main() -> None:
-    data = some_images()
-    plain_loop(data), all_seeds(data)  # first calls allocate
-    plain, batched, rates = [], [], []
-    for _ in range(REPETITIONS):
-        plain.append(plain_loop(data))
-        batched.append(all_seeds(data))
-        rates.append(matmul_rate())
-    per_epoch = statistics.median(batched)
-    images = SEEDS * len(data.train_labels)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if _macos() else 2**10)
-    commit, dirty = git_state()
-    found = {
-        "speedup_per_seed_10_seeds": round(statistics.median(plain) * SEEDS / per_epoch, 2),
-        "samples_per_second": round(images / per_epoch),
-        "plain_samples_per_second": round(len(data.train_labels) / statistics.median(plain)),
-        "matmul_rate_share": round(
-            images * operations_per_image() / per_epoch / statistics.median(rates), 3
-        ),
-        "matmul_gflops": round(statistics.median(rates) / 1e9, 1),
-        "peak_rss_mib": round(peak),
-        "seconds_per_epoch": {"plain, one seed": plain, "batched, ten seeds": batched},
-        "git_commit": commit,
-        "dirty": dirty,
-        "machine": machine(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
-    path = RESULTS / "benchmarks.json"
-    write_json(path, (read_json(path) if path.exists() else {}) | {"improved_ffcl": found})
-    print(json.dumps(found, indent=1))
-
-
-def _macos() -> bool:
-    return sys.platform == "darwin"
+    data = some_images(STEPS * BATCH)
+    times = interleaved(
+        {
+            "plain": lambda: plain_loop(data),
+            "batched": lambda: all_seeds(data),
+            "products": products,
+        }
+    )
+    images = len(data.train_labels)
+    rate = 200 * 2 * SEEDS * BATCH * 784 * 64 / times["products"]
+    # Of both twins: forward and weight gradients; no input gradients, as learning is local.
+    operations = SEEDS * images * 2 * 2 * 2 * (784 * 64 + 64 * 64 + 64 * 10)
+    report(
+        "improved_ffcl",
+        {
+            "speedup_per_seed_10_seeds": round(times["plain"] * SEEDS / times["batched"], 2),
+            "samples_per_second": round(SEEDS * images / times["batched"]),
+            "plain_samples_per_second": round(images / times["plain"]),
+            "matmul_rate_share": round(operations / times["batched"] / rate, 3),
+            "matmul_gflops": round(rate / 1e9, 1),
+        },
+    )
 
 
 if __name__ == "__main__":

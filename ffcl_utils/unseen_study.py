@@ -18,7 +18,7 @@ UNTRAINED = "untrained"
 def configure_unseen(preset: str, **overrides) -> dict[str, Config]:
     """Settings of both models, as in notebook 03 where nothing else is said.
 
-    FF has its first layer alone: it learns the same whatever layers are above it.
+    FF has its first layer alone: learning is local, what is above would not reach it.
     """
     ff = configure("forward_forward", preset, **overrides)
     first_layer = configure("forward_forward", preset, layers=ff.layers[:2], **overrides)

@@ -40,6 +40,45 @@ def test_exponential_for_a_share_of_seeds(passes, verdict):
     assert claims.share_of_seeds(0.8, 0.5)(values) == verdict
 
 
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ([0.93, 0.95], "reproduced"),
+        ([0.91, 0.96], "reproduced"),  # the mean is within
+        ([0.92, 0.925], "partly"),
+        ([0.96, 0.97], "partly"),
+        ([0.90, 0.91], "not reproduced"),
+        ([0.98, 0.99], "not reproduced"),
+    ],
+)
+def test_mean_within_the_printed_range(values, verdict):
+    assert claims.mean_within(0.93, 0.958, 0.01)(np.array(values)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ([0.30, 0.31, 0.32], "reproduced"),
+        ([0.05, 0.06, 0.07], "partly"),
+        ([0.30, 0.01, 0.02], "not reproduced"),  # a wide interval shows nothing
+        ([-0.1, -0.11, -0.12], "not reproduced"),
+        ([0.5], "not reproduced"),  # one seed has no interval
+    ],
+)
+def test_difference_with_its_interval_above_a_bound(values, verdict):
+    assert claims.interval_above(0.1)(np.array(values)) == verdict
+
+
+def test_difference_of_either_sign():
+    for values, verdict in (
+        ([0.3, 0.31], "reproduced"),
+        ([-0.3, -0.31], "reproduced"),
+        ([0.3, -0.31], "not reproduced"),
+        ([0.3], "not reproduced"),
+    ):
+        assert claims.interval_excludes_zero(np.array(values)) == verdict
+
+
 def test_exactly_zero_is_exact():
     assert claims.exactly(0.0)(np.zeros(3)) == "reproduced"
     assert claims.exactly(0.0)(np.array([0.0, 1e-30])) == "not reproduced"
@@ -78,6 +117,7 @@ def verdicts(folder):
 def test_a_full_run_is_judged(tmp_path):
     write_metrics(tmp_path)
     assert verdicts(tmp_path)["A1"] == "reproduced"
+    assert verdicts(tmp_path)["B7"] == "not comparable"  # it is about Fashion-MNIST
 
 
 @pytest.mark.parametrize(

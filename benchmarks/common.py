@@ -1,0 +1,59 @@
+"""What the benchmarks share: images in memory, interleaved repetitions, where and on what."""
+
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+
+from ffcl_utils.data import Dataset, load
+from ffcl_utils.files import read_json, write_json
+from ffcl_utils.paths import RESULTS
+from ffcl_utils.provenance import git_state, machine
+
+REPETITIONS = 5
+
+
+def some_images(count: int) -> Dataset:
+    """The embedded digits, repeated to `count`; speed does not depend on what they show."""
+    digits = load("mnist_5k")
+    rows = torch.arange(count) % len(digits.train_labels)
+    images, labels = digits.train_images[rows], digits.train_labels[rows]
+    return Dataset("mnist_5k", images, labels, digits.test_images, digits.test_labels, (), {})
+
+
+def interleaved(rivals: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Median seconds of each of the rivals, which take turns: a slow moment slows all of them.
+
+    A rival may return its own seconds, where it does not want all of its call counted.
+    """
+    times: dict[str, list[float]] = {name: [] for name in rivals}
+    for repetition in range(REPETITIONS + 1):
+        for name, work in rivals.items():
+            started = time.perf_counter()
+            own = work()
+            taken = own if isinstance(own, float) else time.perf_counter() - started
+            if repetition:  # the first calls allocate
+                times[name].append(taken)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def report(rule: str, found: dict) -> None:
+    """Write a learning rule's object into results/benchmarks.json, with where it was measured."""
+    commit, dirty = git_state()
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    found |= {
+        "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit),
+        "repetitions": REPETITIONS,
+        "git_commit": commit,
+        "dirty": dirty,
+        "machine": machine(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    path = RESULTS / "benchmarks.json"
+    write_json(path, (read_json(path) if path.exists() else {}) | {rule: found})
+    print(json.dumps({rule: found}, indent=1))

@@ -1,0 +1,126 @@
+"""Speed of Forward-Forward: against the matrix-product rate, and against plain implementations."""
+
+import time
+
+import numpy as np
+import torch
+from common import interleaved, report, some_images
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from ffcl_utils.algorithms.forward_forward import ForwardForward
+from ffcl_utils.analysis.ensembles import largest_excess
+from ffcl_utils.config import configure
+from ffcl_utils.data import Dataset
+from ffcl_utils.overlay import blank_label_pixels, label_pixels
+
+BATCH, STEPS, UNITS = 1024, 12, 784
+PREDICTED = 2000
+
+
+def rule() -> ForwardForward:
+    """FF of one seed, all layers at once, with nothing but the training in its epoch."""
+    settings = {"seeds": 1, "epochs": 1, "batch_size": BATCH, "training": "simultaneous"}
+    return ForwardForward(configure("forward_forward", "paper", **settings))
+
+
+def shared_epoch(data: Dataset) -> float:
+    """Seconds for one epoch of ours."""
+    ff = rule()
+    started = time.perf_counter()
+    ff.train(data, ff.local_losses, ff.network.layers.parameters(), "", watch=False)
+    return time.perf_counter() - started
+
+
+def dataloader_epoch(data: Dataset) -> float:
+    """Seconds for one epoch of the loop that a user would write: a DataLoader, two passes."""
+    linears = [nn.Linear(UNITS, UNITS) for _ in range(3)]
+    adams = [torch.optim.Adam(linear.parameters(), lr=0.01) for linear in linears]
+    images = (data.train_images.float() / 255 - 0.1307) / 0.3081
+    started = time.perf_counter()
+    loader = DataLoader(TensorDataset(images, data.train_labels), BATCH, shuffle=True)
+    for batch, labels in loader:
+        wrong = (labels + torch.randint(1, 10, labels.shape)) % 10
+        blank = blank_label_pixels(batch)
+        positive, negative = blank.clone(), blank.clone()
+        positive[:, :10], negative[:, :10] = label_pixels(labels, 2.8), label_pixels(wrong, 2.8)
+        for linear, adam in zip(linears, adams, strict=True):
+            positive = linear(nn.functional.normalize(positive)).relu()
+            negative = linear(nn.functional.normalize(negative)).relu()
+            good, bad = positive.norm(dim=1), negative.norm(dim=1)
+            loss = nn.functional.softplus(torch.cat([3 - good, bad - 3])).mean()
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            positive, negative = positive.detach(), negative.detach()
+    return time.perf_counter() - started
+
+
+def products() -> None:
+    """Ten products of the size of a batch of positive and negative data."""
+    x, w = torch.rand(2 * BATCH, UNITS), torch.rand(UNITS, UNITS)
+    for _ in range(10):
+        x @ w
+
+
+@torch.no_grad()
+def plain_first_layer(ff: ForwardForward, images: torch.Tensor, layers: int) -> None:
+    """Ten passes, one per label, through the first layers."""
+    weights, biases = ff.network.layers.weights, ff.network.layers.biases
+    for chunk in images.split(500):
+        blank = blank_label_pixels((chunk.float() / 255 - 0.1307) / 0.3081)
+        for label in range(10):
+            seen = blank.clone()
+            seen[:, label] = 2.8
+            for k in range(layers):
+                seen = nn.functional.normalize(seen) @ weights[k][0] + biases[k][0]
+                seen = seen.relu()
+
+
+@torch.no_grad()
+def shared_first_layer(ff: ForwardForward, images: torch.Tensor) -> None:
+    """All ten labels through layer 1, the product with the image once."""
+    for chunk in images.split(500):
+        inputs, lengths = (part.unsqueeze(0) for part in ff.network.prepare(chunk))
+        every = torch.arange(10)[None, :, None].expand(1, 10, len(chunk))
+        ff.network.first_layer(inputs, lengths, every)
+
+
+def main() -> None:
+    data, ff = some_images(STEPS * BATCH), rule()
+    images = data.train_images[:PREDICTED]
+    times = interleaved(
+        {
+            "ours": lambda: shared_epoch(data),
+            "dataloader": lambda: dataloader_epoch(data),
+            "products": products,
+            "plain layer 1": lambda: plain_first_layer(ff, images, 1),
+            "shared layer 1": lambda: shared_first_layer(ff, images),
+            "plain network": lambda: plain_first_layer(ff, images, 3),
+            "shared network": lambda: ff.network.label_goodness(images),
+        }
+    )
+    activations = np.random.default_rng(0).random((10_000, UNITS), dtype=np.float32)
+    started = time.perf_counter()
+    largest_excess(activations, np.arange(10_000) % 10, 0, 1000)
+    permuted = time.perf_counter() - started
+    rate = 10 * 2 * 2 * BATCH * UNITS**2 / times["products"]
+    count = len(data.train_labels)
+    # Layer 1: the shared product and its weight gradient; layers 2 and 3: both, for both data.
+    operations = count * (2 + 4 + 4) * 2 * UNITS**2
+    report(
+        "forward_forward",
+        {
+            "matmul_rate_share": round(operations / times["ours"] / rate, 3),
+            "matmul_gflops": round(rate / 1e9, 1),
+            "samples_per_second": round(count / times["ours"]),
+            "speedup_vs_dataloader": round(times["dataloader"] / times["ours"], 2),
+            "predict_speedup": round(times["plain layer 1"] / times["shared layer 1"], 2),
+            "predict_speedup_total": round(times["plain network"] / times["shared network"], 2),
+            "seconds_1000_permutations": round(permuted, 2),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

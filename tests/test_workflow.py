@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import nbformat
 import psutil
 import pytest
 
@@ -65,6 +67,40 @@ def test_sigkill_and_the_same_command_again(victim, undisturbed, tmp_path):
     assert again.returncode == 0, again.stderr[-3000:]
     assert json.loads((tmp_path / METRICS).read_text()) == undisturbed
     assert [p.name for p in (tmp_path / "smoke").glob(".*")] == [f".{NAME}.lock"]
+
+
+def trivial(path, *sources):
+    """A notebook with the parameters that the workflow gives, and these cells."""
+    names = ("preset", "dataset", "output_dir")
+    cells = [nbformat.v4.new_code_cell("\n".join(f"{name} = ''" for name in names))]
+    cells[0].metadata["tags"] = ["parameters"]
+    cells += [nbformat.v4.new_code_cell(source) for source in sources]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+
+
+def test_a_failed_notebook_is_named_kept_and_does_not_stop_the_others(tmp_path):
+    """In a copy of the project whose notebooks 01 and 05 are made up: 01 fails, 05 does not."""
+    shutil.copytree(ROOT / "ffcl_utils", tmp_path / "ffcl_utils")
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    trivial(tmp_path / "notebooks" / f"{NAME}.ipynb", "1 / 0")
+    write = "for name in ('metrics', 'provenance'):\n    open(f'{output_dir}/{name}.json', 'w')"
+    trivial(tmp_path / "notebooks" / "05_unseen_classes.ipynb", write)
+    other = "runs/smoke/05_unseen_classes/metrics.json"
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "snakemake", "--cores", "1", "--keep-going",
+            "--config", "preset=smoke", "data=embedded", "--", f"runs/{METRICS}", other,
+        ],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert f"error: {NAME}.ipynb, cell 3: ZeroDivisionError" in done.stderr
+    assert (tmp_path / "runs" / "smoke" / "logs" / f"{NAME}.ipynb").is_file()
+    assert not (tmp_path / "runs" / METRICS).exists()
+    assert (tmp_path / other).is_file()
 
 
 def test_an_unknown_preset_is_refused_before_any_job():

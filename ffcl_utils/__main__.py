@@ -17,7 +17,7 @@ EXPECTED = (
     notebooks.NotebookError,
     comparison.NotTheSameExperimentError,
     results.PromotionError,
-    FileNotFoundError,
+    OSError,  # a file that is not there, a full disk
 )
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 

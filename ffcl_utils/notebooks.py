@@ -114,9 +114,10 @@ def run_notebook(
     check_parameters(notebook, parameters)
     check_writable(output.parent)
     with _alone(output):
-        for left_by_a_killed_run in output.parent.glob(f".{output.name}-*"):
+        prefix = f".{output.name}.making-"
+        for left_by_a_killed_run in output.parent.glob(f"{prefix}*"):
             shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder:
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=prefix) as folder:
             staging = Path(folder) / output.name
             staging.mkdir()
             _execute(notebook, staging, parameters, output, logs or output.parent / "logs")

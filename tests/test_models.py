@@ -94,7 +94,7 @@ def test_the_committed_set_is_small_and_balanced():
     labels = source.representations["FF"].labels
     assert len(labels) == models.COMPACT_IMAGES
     assert np.bincount(labels).min() >= 85  # 1,000 of 10,000, every class with its share
-    assert "committed from" in source.note
+    assert "committed 1000 images of" in source.note
 
 
 def test_stratified_takes_every_class_with_its_share():

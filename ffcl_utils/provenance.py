@@ -17,7 +17,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", 
 
 
 def git_state() -> tuple[str, bool]:
-    """Commit and whether the tree has changes.
+    """Commit and whether the tree has changes outside results/, which holds what runs leave.
 
     The workflow asks once, when it starts, and hands the answer down in FFCL_GIT_COMMIT and
     FFCL_GIT_DIRTY. Without git, ("unknown", True).
@@ -25,7 +25,8 @@ def git_state() -> tuple[str, bool]:
     if "FFCL_GIT_COMMIT" in os.environ:
         return os.environ["FFCL_GIT_COMMIT"], os.environ.get("FFCL_GIT_DIRTY") != "0"
     try:
-        return _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain"))
+        changes = _git("status", "--porcelain", "--", ".", ":(exclude)results")
+        return _git("rev-parse", "HEAD"), bool(changes)
     except (OSError, subprocess.CalledProcessError):
         return "unknown", True
 

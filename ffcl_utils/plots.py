@@ -333,22 +333,30 @@ def weight_histograms(weights: dict[str, list[np.ndarray]], note: str) -> Figure
 
 
 def per_class(
-    values: dict[str, np.ndarray], classes: list[str], title: str, ylabel: str, note: str
+    panels: dict[str, dict[str, np.ndarray]],
+    classes: list[str],
+    title: str,
+    note: str,
+    lines: dict[str, float],
 ) -> Figure:
-    """One figure per class and model: a point per seed, a bar for their mean.
+    """One figure per class and model: a point per seed, a bar for their mean, one panel a quantity.
 
-    values: by model, (classes, S).
+    panels: by quantity, by model, (classes, S). lines: by quantity, a value to compare with.
     """
-    with _figure(9, 3.9, title, note) as figure:
-        axis = figure.subplots()
-        width = 0.8 / len(values)
-        for m, (name, of_classes) in enumerate(values.items()):
-            x = np.arange(len(classes)) + (m - (len(values) - 1) / 2) * width
-            look = {"color": COLOURS[m % len(COLOURS)], "alpha": 0.45}
-            axis.bar(x, of_classes.mean(1), 0.9 * width, label=name, **look)
-            axis.plot(x, of_classes, "k.", markersize=3)
-        axis.set_xticks(range(len(classes)), classes)
-        axis.set(xlabel="held-out class", ylabel=ylabel)
-        axis.grid(axis="x", visible=False)
+    with _figure(6 * len(panels), 4.0, title, note) as figure:
+        for axis, (quantity, values) in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+        ):
+            width = 0.8 / len(values)
+            for m, (name, of_classes) in enumerate(values.items()):
+                x = np.arange(len(classes)) + (m - (len(values) - 1) / 2) * width
+                look = {"color": COLOURS[m % len(COLOURS)], "alpha": 0.45}
+                label = name if quantity == next(iter(panels)) else None
+                axis.bar(x, of_classes.mean(1), 0.9 * width, label=label, **look)
+                axis.plot(x, of_classes, "k.", markersize=3)
+            axis.axhline(lines[quantity], color="black", linewidth=1, linestyle=_DOTS)
+            axis.set_xticks(range(len(classes)), classes)
+            axis.set(xlabel="held-out class", ylabel=quantity)
+            axis.grid(axis="x", visible=False)
         figure.legend(loc="outside lower center", ncols=len(values), fontsize=9)
     return figure

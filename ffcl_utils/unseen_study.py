@@ -7,7 +7,14 @@ from sklearn.metrics import roc_auc_score
 
 from ffcl_utils.algorithms.backprop import Backprop
 from ffcl_utils.algorithms.forward_forward import ForwardForward
-from ffcl_utils.analysis.ensembles import EFFECT, effect_size, ensemble_scores, jaccard
+from ffcl_utils.analysis.ensembles import (
+    EFFECT,
+    class_means,
+    effect_size,
+    ensemble_scores,
+    jaccard,
+    ratio_ensembles,
+)
 from ffcl_utils.config import Config, configure
 from ffcl_utils.data import Dataset, without_class
 
@@ -29,10 +36,12 @@ def hold_out(configs: dict[str, Config], data: Dataset, label: int) -> pd.DataFr
     """Train every model without one class and look at what it evokes in layer 1; one row a seed.
 
     No label is written into the images that are looked at, so that only the image can evoke
-    anything. Ensembles (effect size above the threshold) are found on one half of the test images,
-    `auc` is measured on the other: how well the ensemble's mean activation tells the class from
-    the seen ones. size: units in its ensemble; shared: the seen class whose ensemble overlaps most
-    with it, and overlap: their Jaccard overlap.
+    anything. Ensembles are found on one half of the test images, by two definitions: `effect`, the
+    one that claims rest on (effect size above its threshold), and `ratio`, the authors' ratio above
+    2, which a unit can reach for several classes. Columns: largest effect, of any unit for the
+    class; and for each definition its size in units, the mean size of the seen classes' ensembles,
+    auc (how well the mean activation of the class's ensemble tells it from the seen classes, on the
+    other half), and overlap with and name of the seen class that shares most units (Jaccard).
     """
     part = without_class(data, label)
     rules = {name: rule(configs[name]) for name, rule in RULES.items()}
@@ -47,28 +56,28 @@ def hold_out(configs: dict[str, Config], data: Dataset, label: int) -> pd.DataFr
     for name, rule in rules.items():
         activations = rule.representations(data.test_images, silent)[0].numpy()
         for seed, found in zip(rule.config.seed_list, activations, strict=True):
-            tables = effect_size(found[known], labels[known]) > EFFECT
-            scores = ensemble_scores(found[asked], tables)[:, label]
-            overlap = np.nan_to_num(jaccard(tables, tables[label]))
-            overlap[label] = -1
-            rows.append(
-                {
-                    "model": name,
-                    "held out": label,
-                    "seed": seed,
-                    "size": int(tables[label].sum()),
-                    "seen size": np.delete(tables.sum(1), label).mean(),
-                    "auc": roc_auc_score(labels[asked] == label, scores),
-                    "shared": int(overlap.argmax()),
-                    "overlap": overlap.max(),
+            effects = effect_size(found[known], labels[known])
+            row = {"model": name, "held out": label, "seed": seed}
+            row["largest effect"] = effects[label].max()
+            ratios = ratio_ensembles(class_means(found[known], labels[known]), 2)
+            for definition, table in (("effect", effects > EFFECT), ("ratio", ratios)):
+                scores = ensemble_scores(found[asked], table)[:, label]
+                overlap = np.nan_to_num(jaccard(table, table[label]))
+                overlap[label] = -1
+                row |= {
+                    f"{definition} size": int(table[label].sum()),
+                    f"{definition} seen size": np.delete(table.sum(1), label).mean(),
+                    f"{definition} auc": roc_auc_score(labels[asked] == label, scores),
+                    f"{definition} overlap": overlap.max(),
+                    f"{definition} shared": int(overlap.argmax()),
                 }
-            )
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
 def share_with_ensemble(table: pd.DataFrame) -> pd.Series:
     """Share of held-out classes with a larger ensemble than in the untrained network of the same
     seed; one row a model, one column a seed."""
-    sizes = table.set_index(["held out", "seed", "model"])["size"].unstack("model")
+    sizes = table.set_index(["held out", "seed", "model"])["effect size"].unstack("model")
     larger = sizes.drop(columns=UNTRAINED).gt(sizes[UNTRAINED], axis=0)
     return larger.groupby("seed").mean().T

@@ -150,8 +150,11 @@ def test_unseen_study_has_a_row_per_model_and_seed(digits):
     configs = unseen_study.configure_unseen("smoke", seeds=2, epochs=1)
     table = unseen_study.hold_out(configs, small(digits, 400), 3)
     assert list(table.model) == ["FF"] * 2 + ["BP"] * 2 + ["untrained"] * 2
-    assert table.auc.between(0, 1).all()
-    assert (table.loc[table["size"] == 0, "auc"] == 0.5).all()
+    for definition in ("effect", "ratio"):
+        auc, size = table[f"{definition} auc"], table[f"{definition} size"]
+        assert auc.between(0, 1).all()
+        assert (auc[size == 0] == 0.5).all()
+    assert (table["largest effect"].gt(2.5) == table["effect size"].gt(0)).all()
 
 
 def test_share_with_ensemble_compares_with_the_untrained_network():
@@ -164,7 +167,7 @@ def test_share_with_ensemble_compares_with_the_untrained_network():
     }
     table = pd.DataFrame(
         [
-            {"model": model, "seed": seed, "held out": label, "size": size}
+            {"model": model, "seed": seed, "held out": label, "effect size": size}
             for (model, seed), of_classes in sizes.items()
             for label, size in enumerate(of_classes)
         ]

@@ -2,21 +2,48 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, pad, softplus
+from torch.nn.functional import pad, softplus
 
 from ffcl_utils.inputs import brightest, scale
-from ffcl_utils.layers import Layers
+from ffcl_utils.layers import Layers, linear
 from ffcl_utils.overlay import LABEL_PIXELS, blank_label_pixels, label_pixels
 
 # The label's product takes 16 columns of which six are zero: with ten its gradient is summed in an
 # order that depends on how many seeds train together.
 COLUMNS = 16
-CHUNK = 500  # images predicted at once, each with ten labels: bounds the memory
+CHUNK = 100  # images predicted at once, each with ten labels: what they evoke fits the cache
+SMALLEST = 1e-12  # length below which an activation vector counts as silent
 
 
-def goodness(activations: Tensor) -> Tensor:
-    """Goodness of a layer: the L2 norm of its activations (…, units), not squared. Returns (…)."""
-    return activations.norm(dim=-1)
+class _ReluGoodness(torch.autograd.Function):
+    """ReLU and the L2 norm over the units; one pass for both gradients.
+
+    With a = relu(z) and g = |a|, ∂g/∂z = a / g: an inactive unit has a = 0 and thus no gradient.
+    """
+
+    @staticmethod
+    def forward(ctx, preactivations: Tensor) -> tuple[Tensor, Tensor]:
+        activations = preactivations.relu()
+        found = activations.norm(dim=-1)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(activations, found)
+        return activations, found
+
+    @staticmethod
+    def backward(ctx, by_activations: Tensor | None, by_goodness: Tensor | None) -> Tensor:
+        activations, found = ctx.saved_tensors
+        gradient = None
+        if by_goodness is not None:
+            gradient = activations * (by_goodness / found.clamp_min(SMALLEST)).unsqueeze(-1)
+        if by_activations is not None:
+            through = by_activations * (activations > 0)
+            gradient = through if gradient is None else gradient.add_(through)
+        return gradient
+
+
+def relu_goodness(preactivations: Tensor) -> tuple[Tensor, Tensor]:
+    """Activations (…, units) = ReLU, and their goodness (…): the L2 norm, not squared."""
+    return _ReluGoodness.apply(preactivations)
 
 
 def goodness_loss(positive: Tensor, negative: Tensor, threshold: float) -> Tensor:
@@ -41,34 +68,40 @@ class GoodnessNetwork:
         lengths = (blank.square().sum(-1, keepdim=True) + self.brightness**2).sqrt()
         return blank / lengths, lengths
 
-    def first_layer(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> Tensor:
-        """Activations (S, K·B, units) of the same images with K labels each.
+    def first_layer(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Activations (S, K·B, units) and goodness (S, K·B) of the same images with K labels each.
 
         inputs: (S, B, 784) and lengths: (S, B, 1), from `prepare`. labels: (S, K, B). The
         product of the 774 pixels that do not depend on the label is computed once for all K.
         """
         weight, bias = self.layers.weights[0], self.layers.biases[0]
-        shared = torch.baddbmm(bias, inputs, weight)
+        shared = linear(inputs, weight, bias)
         pixels = label_pixels(labels, self.brightness) / lengths.unsqueeze(1)
         pixels = pad(pixels, (0, COLUMNS - LABEL_PIXELS)).flatten(1, 2)
-        with_label = torch.baddbmm(
-            shared.repeat(1, labels.shape[1], 1), pixels, weight[:, :COLUMNS]
-        )
-        return with_label.relu()
+        with_label = torch.bmm(pixels, weight[:, :COLUMNS]).unflatten(1, (labels.shape[1], -1))
+        return relu_goodness(with_label.add_(shared.unsqueeze(1)).flatten(1, 2))
 
-    def layer(self, k: int, below: Tensor, local: bool) -> Tensor:
-        """Activations of hidden layer k ≥ 1 from those of the layer below it."""
-        inputs = normalize(below.detach() if local else below, dim=-1)
-        return torch.baddbmm(self.layers.biases[k], inputs, self.layers.weights[k]).relu()
+    def layer(self, k: int, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Activations and goodness of hidden layer k ≥ 1, from `normalised` ones below it."""
+        return relu_goodness(linear(inputs, self.layers.weights[k], self.layers.biases[k]))
+
+    @staticmethod
+    def normalised(activations: Tensor, goodness: Tensor) -> Tensor:
+        """Activations (…, units) divided by their length, which is their goodness (…)."""
+        return activations / goodness.clamp_min(SMALLEST).unsqueeze(-1)
 
     def forward(
         self, inputs: Tensor, lengths: Tensor, labels: Tensor, local: bool = True
-    ) -> list[Tensor]:
-        """Activations of every layer, each (S, K·B, units); arguments as `first_layer`'s."""
-        activations = [self.first_layer(inputs, lengths, labels)]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Activations (S, K·B, units) and goodness (S, K·B) of every layer.
+
+        Arguments as `first_layer`'s. Where `local`, no gradient crosses a layer.
+        """
+        found = [self.first_layer(inputs, lengths, labels)]
         for k in range(1, len(self.layers.weights)):
-            activations.append(self.layer(k, activations[-1], local))
-        return activations
+            below = (part.detach() for part in found[-1]) if local else found[-1]
+            found.append(self.layer(k, self.normalised(*below)))
+        return tuple(map(list, zip(*found, strict=True)))
 
     @torch.no_grad()
     def label_goodness(self, images: Tensor) -> Tensor:
@@ -78,8 +111,8 @@ class GoodnessNetwork:
         for chunk in images.split(CHUNK):
             every = torch.arange(10)[:, None].expand(seeds, 10, len(chunk))
             inputs, lengths = (part.expand(seeds, -1, -1) for part in self.prepare(chunk))
-            layers = self.forward(inputs, lengths, every)
-            found.append(torch.stack([goodness(a).unflatten(1, (10, -1)) for a in layers], 1))
+            _, goodness = self.forward(inputs, lengths, every)
+            found.append(torch.stack([g.unflatten(1, (10, -1)) for g in goodness], 1))
         return torch.cat(found, -1).transpose(-1, -2)
 
     def predict(self, images: Tensor, prediction: str) -> Tensor:
@@ -100,4 +133,4 @@ class GoodnessNetwork:
         """Activations (S, N, units) of every layer with the given label (N,) in each image."""
         seeds = len(self.layers.weights[0])
         inputs, lengths = (part.expand(seeds, -1, -1) for part in self.prepare(images))
-        return self.forward(inputs, lengths, labels.expand(seeds, 1, -1))
+        return self.forward(inputs, lengths, labels.expand(seeds, 1, -1))[0]

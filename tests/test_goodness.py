@@ -13,14 +13,14 @@ from ffcl_utils.algorithms.forward_forward import ForwardForward
 from ffcl_utils.algorithms.goodness_rule import FIXED_NEGATIVES
 from ffcl_utils.analysis.locality import off_layer_gradient
 from ffcl_utils.config import configure
-from ffcl_utils.goodness import goodness, goodness_loss
+from ffcl_utils.goodness import goodness_loss, relu_goodness
 from ffcl_utils.overlay import wrong_labels
 
 from .test_improved_ffcl import small
 
 RULES = {"forward_forward": ForwardForward, "bp_ff": BPFF, "backprop": Backprop}
 SMALL = {"seeds": 2, "epochs": 2, "batch_size": 48}
-GOODNESS_LAYERS = {"layers": (784, 20, 15, 12)}
+GOODNESS_LAYERS = {"layers": (784, 32, 16, 16)}
 WHITE = (1 - 0.1307) / 0.3081  # a white pixel, standardised with MNIST's printed figures
 
 
@@ -54,7 +54,20 @@ def test_goodness_loss_is_the_papers_formula():
     positive, negative = torch.tensor([[4.0, 1.0]]), torch.tensor([[2.0, 5.0]])
     expected = np.mean(np.log1p(np.exp([3 - 4, 3 - 1, 2 - 3, 5 - 3])))
     assert goodness_loss(positive, negative, 3.0).item() == pytest.approx(expected, rel=1e-6)
-    assert goodness(torch.tensor([3.0, 4.0])).item() == 5.0
+
+
+def test_relu_goodness_is_relu_and_norm_with_their_gradients():
+    z = torch.randn(3, 5, 7, dtype=torch.float64)
+    z[0, 0] = -1.0  # a silent image has no gradient
+    mine, plain = z.clone().requires_grad_(), z.clone().requires_grad_()
+    weigh = torch.randn(3, 5, 7, dtype=torch.float64)
+    activations, goodness = relu_goodness(mine * 1.0)
+    expected = plain.relu()
+    torch.testing.assert_close(activations, expected)
+    torch.testing.assert_close(goodness, expected.norm(dim=-1))
+    (goodness.square().sin().sum() + (activations * weigh).sum()).backward()
+    (expected.norm(dim=-1).square().sin().sum() + (expected * weigh).sum()).backward()
+    torch.testing.assert_close(mine.grad, plain.grad)
 
 
 def overlaid(images, labels):
@@ -196,8 +209,8 @@ def test_gradients_cross_layers_in_bp_ff_only(digits, local, system):
     data = small(digits, 50)
     inputs, lengths = (p.expand(2, -1, -1) for p in rule.network.prepare(data.train_images))
     labels = torch.stack([data.train_labels, (data.train_labels + 1) % 10]).expand(2, 2, -1)
-    activations = rule.network.forward(inputs, lengths, labels, local=local)
-    losses = {f"layer{k}": goodness(a).mean(-1) for k, a in enumerate(activations)}
+    _, goodness = rule.network.forward(inputs, lengths, labels, local=local)
+    losses = {f"layer{k}": g.mean(-1) for k, g in enumerate(goodness)}
     layers = rule.network.layers
     parameters = {
         f"layer{k}": list(p) for k, p in enumerate(zip(layers.weights, layers.biases, strict=True))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ffcl_utils.analysis.locality import off_layer_gradient
-from ffcl_utils.layers import Layers
+from ffcl_utils.layers import WIDE, Layers, linear
 
 SIZES = (6, 5, 4, 3)
 
@@ -81,3 +81,16 @@ def test_without_locality_gradients_are_backpropagations(layers):
         network = as_modules(layers, k)
         network(images[k]).square().sum().backward()
         torch.testing.assert_close(layers.weights[0].grad[k], network[0].weight.grad.T)
+
+
+def test_products_one_by_one_are_the_batched_ones_with_their_gradients():
+    shapes = (3, 5, 300), (3, 300, 250), (3, 1, 250)
+    mine = [torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    plain = [tensor.detach().clone().requires_grad_() for tensor in mine]
+    found, expected = linear(*mine), plain[0] @ plain[1] + plain[2]
+    assert mine[1][0].numel() >= WIDE
+    torch.testing.assert_close(found, expected)
+    found.sin().sum().backward()
+    expected.sin().sum().backward()
+    for one, other in zip(mine, plain, strict=True):
+        torch.testing.assert_close(one.grad, other.grad)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ffcl_utils.algorithms.goodness_rule import GoodnessRule
 from ffcl_utils.data import Dataset
-from ffcl_utils.goodness import goodness, goodness_loss
+from ffcl_utils.goodness import goodness_loss
 from ffcl_utils.history import History
 from ffcl_utils.training import PerSeed
 
@@ -21,6 +21,6 @@ class BPFF(GoodnessRule):
 
     def losses(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> PerSeed:
         """The one loss (S,); arguments as GoodnessRule.train's `losses`."""
-        activations = self.network.forward(inputs, lengths, labels, local=False)
-        positive, negative = sum(map(goodness, activations)).chunk(2, -1)
+        _, goodness = self.network.forward(inputs, lengths, labels, local=False)
+        positive, negative = sum(goodness).chunk(2, -1)
         return {"goodness": goodness_loss(positive, negative, self.config.threshold)}

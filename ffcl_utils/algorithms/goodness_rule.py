@@ -51,8 +51,8 @@ class GoodnessRule:
 
         def draw_epoch(generator: Generator) -> PerSeed:
             order = torch.randperm(len(inputs), generator=generator)
-            if self.config.negatives == "fixed":  # the same ones in every epoch
-                (generator,) = generators_for([generator.initial_seed() + FIXED_NEGATIVES])
+            if self.config.negatives == "fixed":
+                return {"image": order, "wrong": self.fixed_negatives(data, generator)[order]}
             return {"image": order, "wrong": wrong_labels(data.train_labels, generator)[order]}
 
         def losses_of(batch: PerSeed) -> PerSeed:
@@ -60,9 +60,21 @@ class GoodnessRule:
             labels = torch.stack([take(data.train_labels, rows), batch["wrong"]], 1)
             return losses(take(inputs, rows), take(lengths, rows), labels)
 
+        return self.minimise(draw_epoch, losses_of, data, parameters, title, watch)
+
+    def minimise(
+        self,
+        draw_epoch: Callable[[Generator], PerSeed],
+        losses: Callable[[PerSeed], PerSeed],
+        data: Dataset,
+        parameters: list[Tensor],
+        title: str,
+        watch: bool,
+    ) -> History:
+        """`ffcl_utils.training.train` with this rule's settings; arguments as there and above."""
         return train(
             draw_epoch,
-            losses_of,
+            losses,
             (lambda: self._watch(data)) if watch else dict,
             torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=True),
             self.config.seed_list,
@@ -71,6 +83,12 @@ class GoodnessRule:
             self.config.batch_size,
             title,
         )
+
+    @staticmethod
+    def fixed_negatives(data: Dataset, generator: Generator) -> Tensor:
+        """The wrong labels (N,) that a seed keeps for the whole run, from its generator's seed."""
+        (apart,) = generators_for([generator.initial_seed() + FIXED_NEGATIVES])
+        return wrong_labels(data.train_labels, apart)
 
     @torch.no_grad()
     def _watch(self, data: Dataset) -> PerSeed:

@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PRESET ?= paper
 CORES  ?= all
+STUDIES = 0
 PY      = .venv/bin/python
 READY   = .venv/.ready
 # --nolock: Snakemake's lock outlives a kill; each notebook's runner holds one that does not.
@@ -12,10 +13,10 @@ SNAKEMAKE = .venv/bin/snakemake --cores $(CORES) --rerun-incomplete --keep-going
 
 reproduce: $(READY)  ## every claim, at the preset PRESET (smoke, paper or full)
 	@data=$$($(PY) -m ffcl_utils data --choose-for $(PRESET)) || exit 1; \
-	$(SNAKEMAKE) $(TARGET) --config preset=$(PRESET) data=$$data; status=$$?; \
+	$(SNAKEMAKE) --config preset=$(PRESET) data=$$data studies=$(STUDIES); status=$$?; \
 	$(PY) -m ffcl_utils claims runs/$(PRESET) && exit $$status
 
-reproduce-all: TARGET = everything  ## the same, and the studies that go beyond the papers' claims
+reproduce-all: STUDIES = 1  ## the same, and the studies that go beyond the papers' claims
 reproduce-all: reproduce
 
 test: $(READY)  ## style, tests, and every notebook at the smoke preset

@@ -28,6 +28,7 @@ RESULTS = ["executed.ipynb", "metrics.json", "provenance.json"]
 WEIGHTS = [f"weights/{name}.npz" for name in ("ff", "bp_ff", "bp", "bp_rate_0_01")]
 # At smoke what the notebooks' own defaults say.
 UNSEEN = "" if PRESET == "smoke" else "-p held_out_classes=10 -p epochs=5"
+STUDY_SEEDS = "" if PRESET == "smoke" else "-p seeds=5"
 FASHION = [] if PRESET == "smoke" else ["-p seeds=3"]
 # A thousand images are so few steps an epoch that the models need smaller batches to learn at all.
 if DATA != "full":
@@ -49,12 +50,6 @@ def run(name, parameters):
 rule claims_of_the_papers:
     input:
         f"{RUNS}/00_overview/executed.ipynb",
-
-
-# With the studies that go beyond the papers' claims, once there are any.
-rule everything:
-    input:
-        rules.claims_of_the_papers.input,
 
 
 rule improved_ffcl_accuracy:
@@ -159,8 +154,36 @@ rule excitation_inhibition:
         run("06_excitation_inhibition", f"-p representations={RUNS}/03_forward_forward")
 
 
+rule reading_the_paper:
+    input:
+        CODE,
+        notebook="notebooks/07_reading_the_paper.ipynb",
+    output:
+        results_of("07_reading_the_paper", "runs.csv", "cells.csv"),
+    threads: workflow.cores
+    shell:
+        run("07_reading_the_paper", f"-p preset={PRESET} -p dataset={DATASETS['mnist']} {STUDY_SEEDS}")
+
+
+rule mirror_neurons:
+    input:
+        CODE,
+        notebook="notebooks/09_mirror_neurons.ipynb",
+    output:
+        results_of("09_mirror_neurons", "ensembles.csv"),
+    threads: workflow.cores
+    shell:
+        run("09_mirror_neurons", f"-p preset={PRESET} -p dataset={DATASETS['mnist']} {STUDY_SEEDS}")
+
+
+# Beyond the papers' claims: with `make reproduce-all`.
+STUDIES = [rules.reading_the_paper.output, rules.mirror_neurons.output]
+STUDIES = STUDIES if config.get("studies") else []
+
+
 rule assess_claims:
     input:
+        STUDIES,
         rules.improved_ffcl_accuracy.output,
         rules.loss_decay.output,
         rules.sparse_ensembles.output,

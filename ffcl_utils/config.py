@@ -11,7 +11,10 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    field_validator,
 )
+
+from ffcl_utils.losses import REPRESENTATION_LOSSES
 
 Preset = Literal["smoke", "paper", "full"]
 LayerSizes = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=2)]
@@ -56,12 +59,20 @@ class ImprovedFFCLConfig(Config):
     epochs: PositiveInt = 30
     learning_rate: PositiveFloat = 1e-4
     batch_size: PositiveInt = 64
-    pairing: Literal["random", "balanced"] = "random"
+    pairing: Literal["random", "balanced", "same_image"] = "random"
+    representation_loss: str = "cosine_embedding"
     margin: float = Field(default=0.0, ge=-1, le=1)
     input_scaling: Literal["unit", "standardised"] = "unit"
     trainable_input_layer: bool = False
     classification_loss: Literal["bce", "cross_entropy"] = "bce"
     predictor: Literal["first", "second", "mean"] = "first"
+
+    @field_validator("representation_loss")
+    @classmethod
+    def _known_loss(cls, name: str) -> str:
+        if name not in REPRESENTATION_LOSSES:
+            raise ValueError(f"choose one of {', '.join(REPRESENTATION_LOSSES)}")
+        return name
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -2,19 +2,52 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy, cosine_similarity, cross_entropy, one_hot
+from torch.nn.functional import (
+    binary_cross_entropy,
+    cosine_similarity,
+    cross_entropy,
+    normalize,
+    one_hot,
+)
 
 
-def cosine_embedding_loss(first: Tensor, second: Tensor, same: Tensor, margin: float) -> Tensor:
+def cosine_embedding_loss(
+    first: Tensor, second: Tensor, labels: Tensor, partner_labels: Tensor, margin: Tensor | float
+) -> Tensor:
     """Representation loss of a hidden layer pair: pulls same-class pairs together.
 
-    first, second: (S, B, U), the activations of the twins. same: (S, B) bool, whether the two
-    images of a pair are of one class. Returns (S,), the mean over the batch of 1 − cos for a
-    same-class pair and max(0, cos − margin) for any other. Named by improved FFCL
+    first, second: (S, B, U), the activations of the twins; labels, partner_labels: (S, B), the
+    classes of what each of them saw. margin: one, or (S, 1). Returns (S,), the mean over the batch
+    of 1 − cos for a same-class pair and max(0, cos − margin) for any other. Named by improved FFCL
     (arXiv 2405.03432); the formula is that of torch.nn.CosineEmbeddingLoss.
     """
     cosine = cosine_similarity(first, second, dim=-1)
+    same = labels == partner_labels
     return torch.where(same, 1 - cosine, (cosine - margin).clamp(min=0)).mean(-1)
+
+
+def mirror_contrast_loss(
+    first: Tensor,
+    second: Tensor,
+    labels: Tensor,
+    partner_labels: Tensor,
+    margin: Tensor | float = 0.0,
+    temperature: float = 0.1,
+) -> Tensor:
+    """Supervised contrast across the twins: every image of one against every image of the other.
+
+    Arguments as `cosine_embedding_loss`; the margin has no meaning here. Each image's cosines with
+    the other twin's batch, divided by the temperature, go through a log-softmax, whose mean over
+    the images of its class is maximised; in both directions. Returns (S,). The loss is that of
+    supervised contrastive learning (Khosla et al. 2020, "L_out"), between two networks.
+    """
+    cosine = normalize(first, dim=-1) @ normalize(second, dim=-1).transpose(1, 2)
+    same = (labels.unsqueeze(2) == partner_labels.unsqueeze(1)).to(cosine.dtype)
+    found = 0
+    for one_way, agree in ((cosine, same), (cosine.transpose(1, 2), same.transpose(1, 2))):
+        share = agree / agree.sum(-1, keepdim=True).clamp_min(1)
+        found = found - (share * (one_way / temperature).log_softmax(-1)).sum(-1).mean(-1)
+    return found / 2
 
 
 def softmax_bce_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -32,3 +65,8 @@ def cross_entropy_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 CLASSIFICATION_LOSSES = {"bce": softmax_bce_loss, "cross_entropy": cross_entropy_loss}
+# By name: settings choose among them. A loss that is added here can be named in a notebook.
+REPRESENTATION_LOSSES = {
+    "cosine_embedding": cosine_embedding_loss,
+    "mirror_contrast": mirror_contrast_loss,
+}

@@ -33,4 +33,9 @@ def balanced_partners(labels: Tensor, generator: Generator) -> Tensor:
     return by_class[torch.where(half, same, other)]
 
 
-PAIRINGS = {"random": random_partners, "balanced": balanced_partners}
+def same_image(labels: Tensor, generator: Generator) -> Tensor:
+    """Every image with itself: both twins see the same data, and all pairs agree."""
+    return torch.arange(len(labels))
+
+
+PAIRINGS = {"random": random_partners, "balanced": balanced_partners, "same_image": same_image}

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from IPython import get_ipython
 from IPython.core.pylabtools import select_figure_formats
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from ffcl_utils.analysis.decay import Decay
@@ -20,6 +22,7 @@ if shell := get_ipython():  # Jupyter knows how to show a Figure made without py
 
 # Okabe and Ito 2008: told apart by colour-blind readers; the line styles carry them in greyscale.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "osD^vP*X<>"
 LINES = ("-", "--", "-.", ":")
 _DOTS = (0, (1, 1))
 _MEASURED = {"color": COLOURS[0], "marker": ".", "linestyle": "", "markersize": 3, "alpha": 0.5}
@@ -359,4 +362,125 @@ def per_class(
             axis.set(xlabel="held-out class", ylabel=quantity)
             axis.grid(axis="x", visible=False)
         figure.legend(loc="outside lower center", ncols=len(values), fontsize=9)
+    return figure
+
+
+def heat_map(cells: pd.DataFrame, band: tuple[float, float], title: str, note: str) -> Figure:
+    """Accuracy of every cell, those whose best seed lies within the band framed.
+
+    cells: one row per reading and predictor, columns reading, predictor, accuracy and best (shares
+    of images).
+    """
+    rows, columns = (list(dict.fromkeys(cells[name])) for name in ("reading", "predictor"))
+    with _figure(8.2, 1.6 + 0.34 * len(rows), title, note) as figure:
+        axis = figure.subplots()
+        table = cells.pivot(index="reading", columns="predictor", values="accuracy")
+        table = 100 * table.loc[rows, columns]
+        image = axis.imshow(table, cmap="cividis", vmin=0, vmax=100, aspect="auto")
+        for cell in cells.itertuples():
+            x, y = columns.index(cell.predictor), rows.index(cell.reading)
+            dark = 100 * cell.accuracy < 55
+            axis.text(
+                x,
+                y,
+                f"{100 * cell.accuracy:.1f} (best {100 * cell.best:.1f})",
+                ha="center",
+                va="center",
+                fontsize=9,
+                color="white" if dark else "black",
+            )
+            if band[0] <= cell.best <= band[1]:
+                frame = Rectangle((x - 0.47, y - 0.44), 0.94, 0.88, fill=False)
+                frame.set(edgecolor="white" if dark else "black", linewidth=2.5)
+                axis.add_patch(frame)
+        axis.set_xticks(range(len(columns)), columns)
+        axis.set_yticks(range(len(rows)), rows)
+        low, high = (f"{100 * bound:g}" for bound in band)
+        axis.set(xlabel=f"which network predicts · framed: best seed within {low}–{high} %")
+        axis.grid(False)
+        figure.colorbar(image, label="test accuracy, % of images, mean over seeds")
+    return figure
+
+
+def effects(table: pd.DataFrame, title: str, label: str, note: str) -> Figure:
+    """Effects with their 95 % intervals, one row each.
+
+    table: columns name, mean, low, high (in the units of the label).
+    """
+    with _figure(8, 1.5 + 0.32 * len(table), title, note) as figure:
+        axis = figure.subplots()
+        places = np.arange(len(table))[::-1]
+        ends = np.abs(table[["low", "high"]].to_numpy().T - table["mean"].to_numpy())
+        axis.errorbar(table["mean"], places, xerr=ends, fmt="o", color=COLOURS[0], capsize=3)
+        axis.axvline(0, color="black", linewidth=1, linestyle=_DOTS)
+        axis.set_yticks(places, table["name"])
+        axis.set(xlabel=label)
+    return figure
+
+
+def scatter(
+    panels: dict[str, tuple[np.ndarray, np.ndarray]],
+    groups: np.ndarray,
+    ylabel: str,
+    title: str,
+    note: str,
+) -> Figure:
+    """One panel per x label, of points (x, y), each (R,); groups: the name of every point, (R,)."""
+    with _figure(max(3.4 * len(panels), 7), 4.2, title, note) as figure:
+        axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axis, (xlabel, (x, y)) in zip(axes, panels.items(), strict=True):
+            for k, group in enumerate(dict.fromkeys(groups)):
+                look = {"marker": MARKERS[k], "color": COLOURS[k % len(COLOURS)], "alpha": 0.6}
+                chosen = groups == group
+                axis.plot(x[chosen], y[chosen], linestyle="", markersize=4, label=group, **look)
+            axis.set(xlabel=xlabel)
+        axes[0].set_ylabel(ylabel)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
+    return figure
+
+
+def unit_scatter(
+    panels: dict[str, tuple[np.ndarray, np.ndarray]],
+    xlabel: str,
+    ylabel: str,
+    threshold: float,
+    title: str,
+    note: str,
+) -> Figure:
+    """One panel per title, one point (x, y) per unit, each (R,); a line at the threshold of y."""
+    with _figure(4 * len(panels), 3.8, title, note) as figure:
+        axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axis, (name, (x, y)) in zip(axes, panels.items(), strict=True):
+            axis.plot(x, y, linestyle="", marker="o", markersize=3, color=COLOURS[0], alpha=0.4)
+            axis.axhline(threshold, color="black", linewidth=1, linestyle=_DOTS)
+            axis.set(title=name, xlabel=xlabel)
+        axes[0].set_ylabel(ylabel)
+    return figure
+
+
+def similarity_curves(
+    panels: dict[str, dict[str, np.ndarray]], ylabel: str, title: str, note: str
+) -> Figure:
+    """Similarity of pairs of networks per epoch, from before the training; one row per model.
+
+    panels: by "model, layer", by curve name, (1 + E, S).
+    """
+    columns = len({name.rsplit(", ", 1)[1] for name in panels})
+    rows = len(panels) // columns
+    with _figure(4.4 * columns, 2.7 * rows + 0.8, title, note) as figure:
+        axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
+        for axis, (name, curves) in zip(axes.flat, panels.items(), strict=True):
+            for k, (curve, values) in enumerate(curves.items()):
+                epochs = np.arange(len(values))
+                axis.plot(epochs, values, color=COLOURS[k], linewidth=0.6, alpha=0.35)
+                look = {"color": COLOURS[k], "linestyle": LINES[k], "linewidth": 2}
+                axis.plot(epochs, values.mean(1), label=curve, **look)
+            axis.set(title=name, ylim=(0, 1))
+        for axis in axes[-1]:
+            axis.set_xlabel("epoch (0: before training)")
+        for axis in axes[:, 0]:
+            axis.set_ylabel(ylabel)
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure

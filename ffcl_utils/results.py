@@ -136,13 +136,20 @@ def read_metrics(folder: Path) -> dict[str, dict]:
     return {path.parent.name: read_json(path) for path in sorted(folder.glob("*/metrics.json"))}
 
 
+def is_study(notebook: str) -> bool:
+    """Whether a notebook goes beyond the papers' claims, which end with number 06."""
+    return int(notebook[:2]) > 6
+
+
 def promote(run: Path, reference: Path) -> None:
     """Copy a finished run over the reference folder, without its logs and every seed's weights.
 
-    Raises PromotionError where a notebook has no result or did not run from a clean commit.
+    Studies that go beyond the papers' claims and are not in the run stay as they are. Raises
+    PromotionError where a notebook has no result or did not run from a clean commit.
     """
     for notebook in sorted(NOTEBOOKS.glob("*.ipynb")):
-        if not (run / notebook.stem / "executed.ipynb").is_file():
+        found = [folder / notebook.stem / "executed.ipynb" for folder in (run, reference)]
+        if not any(path.is_file() for path in found[: 1 + is_study(notebook.stem)]):
             raise PromotionError(f"{run} is not finished: no {notebook.stem}/executed.ipynb")
     for origin in sorted(run.glob("*/provenance.json")):
         if read_json(origin)["dirty"]:
@@ -150,7 +157,10 @@ def promote(run: Path, reference: Path) -> None:
     reference.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=reference.parent, prefix=".promoting-") as folder:
         copy = Path(folder) / reference.name
-        shutil.copytree(run, copy, ignore=_not_for_the_reference)
+        for study in reference.glob("[0-9]*"):
+            if is_study(study.name) and not (run / study.name).is_dir():
+                shutil.copytree(study, copy / study.name)
+        shutil.copytree(run, copy, ignore=_not_for_the_reference, dirs_exist_ok=True)
         shutil.rmtree(reference, ignore_errors=True)
         copy.rename(reference)
 

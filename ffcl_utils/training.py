@@ -18,27 +18,26 @@ def generators_for(seeds: list[int]) -> list[Generator]:
 
 
 def train(
-    draw_epoch: Callable[[Generator], PerSeed],
+    draws: list[Callable[[], PerSeed]],
     losses: Callable[[PerSeed], PerSeed],
     evaluate: Callable[[], PerSeed],
     optimiser: torch.optim.Optimizer,
     seeds: list[int],
-    generators: list[Generator],
     epochs: int,
     batch_size: int,
     title: str,
 ) -> History:
     """Minimise the sum of all local losses by mini-batches.
 
-    draw_epoch: from one seed's generator, what that seed visits in one epoch in order: named (N,)
-    index arrays. losses: of one batch of them, named (S, B), to named local losses (S,).
-    evaluate: named (S,) figures after each epoch. Returns these and, as "train_loss/<name>" and
-    "train_loss/total", the local losses averaged over the batches of each epoch as they were met.
+    draws: by seed, what it visits in the next epoch in order: named (N,) index arrays. losses: of
+    one batch of them, named (S, B), to named local losses (S,). evaluate: named (S,) figures after
+    each epoch. Returns these and, as "train_loss/<name>" and "train_loss/total", the local losses
+    averaged over the batches of each epoch as they were met.
     """
     rows: list[PerSeed] = []
     progress = {"desc": f"{title}, {len(seeds)} seeds", "unit": "epoch", "mininterval": 1.0}
     for _ in tqdm(range(epochs), leave=False, **progress):
-        drawn = [draw_epoch(generator) for generator in generators]
+        drawn = [draw() for draw in draws]
         visits = {name: torch.stack([seed[name] for seed in drawn]) for name in drawn[0]}
         count = next(iter(visits.values())).shape[1]
         sums: PerSeed = {}

@@ -97,15 +97,15 @@ def test_interval_of_a_share_is_wilsons():
     assert (low, high) == (pytest.approx(1 / (1 + 1.959964**2 / 10), rel=1e-5), pytest.approx(1))
 
 
-def write_metrics(folder, **changes):
+def write_metrics(folder, which=claims.CLAIMS, **changes):
     content = {
         "dataset": "mnist",
         "preset": "paper",
         "overrides": {},
         "seeds": [0, 1],
-        "metrics": {claim.metric: [0.6, 0.61] for claim in claims.CLAIMS},
+        "metrics": {claim.metric: [0.6, 0.61] for claim in which},
     } | changes
-    for name in {claim.folder for claim in claims.CLAIMS}:
+    for name in {claim.folder for claim in which}:
         (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / name / "metrics.json").write_text(json.dumps(content))
 
@@ -118,6 +118,13 @@ def test_a_full_run_is_judged(tmp_path):
     write_metrics(tmp_path)
     assert verdicts(tmp_path)["A1"] == "reproduced"
     assert verdicts(tmp_path)["B7"] == "not comparable"  # it is about Fashion-MNIST
+
+
+def test_a_study_is_judged_where_it_was_run(tmp_path):
+    write_metrics(tmp_path)
+    assert not any(claim.id in verdicts(tmp_path) for claim in claims.STUDIES)
+    write_metrics(tmp_path, claims.CLAIMS + claims.STUDIES)
+    assert all(claim.id in verdicts(tmp_path) for claim in claims.STUDIES)
 
 
 @pytest.mark.parametrize(
@@ -158,8 +165,9 @@ def test_readme_without_markers_is_refused(tmp_path):
 
 
 def test_ids_are_unique_and_notebooks_exist():
-    assert len({claim.id for claim in claims.CLAIMS}) == len(claims.CLAIMS)
-    for claim in claims.CLAIMS:
+    every = (*claims.CLAIMS, *claims.STUDIES)
+    assert len({claim.id for claim in every}) == len(every)
+    for claim in every:
         text = (NOTEBOOKS / f"{claim.notebook}.ipynb").read_text()
         assert re.search(rf"\*\*[^*]*\b{claim.id}\b[^*]*\*\*", text), claim.id
 

@@ -192,6 +192,20 @@ def test_correlations_are_numpys_and_matching_undoes_a_shuffle():
     assert (similarity.correlations(np.ones((50, 1)), one) == 0).all()
 
 
+@given(st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_linear_cka_is_the_one_of_kernels(seed):
+    rng = np.random.default_rng(seed)
+    one, other = rng.normal(size=(20, 4)), rng.normal(size=(20, 6))
+    centre = np.eye(20) - 1 / 20
+    k, m = centre @ (one @ one.T) @ centre, centre @ (other @ other.T) @ centre
+    expected = (k * m).sum() / np.sqrt((k * k).sum() * (m * m).sum())
+    assert similarity.linear_cka(one, other) == pytest.approx(expected)
+    turned = one @ np.linalg.qr(rng.normal(size=(4, 4)))[0] * 3 + 1
+    assert similarity.linear_cka(one, turned) == pytest.approx(1)
+    assert similarity.linear_cka(one, np.ones((20, 2))) == 0
+
+
 def test_differences_have_students_intervals():
     one, other = np.array([0.9, 0.92, 0.95]), np.array([0.8, 0.85, 0.84])
     paired = statistics.paired_difference(one, other)

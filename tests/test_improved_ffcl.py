@@ -104,6 +104,21 @@ def test_a_seed_trains_the_same_alone_and_among_others(digits):
             assert np.array_equal(values[:, 0], together[quantity][:, seed]), quantity
 
 
+def test_readings_train_the_same_alone_and_together(digits):
+    data = small(digits)
+    readings = [
+        config(pairing="random"),
+        config(pairing="balanced", margin=0.5),
+        config(pairing="same_image", seeds=1, first_seed=3),
+    ]
+    together = ImprovedFFCL(*readings).fit(data)
+    assert together.seeds == (0, 1, 0, 1, 3)
+    for reading, start in zip(readings, (0, 2, 4), strict=True):
+        for quantity, values in ImprovedFFCL(reading).fit(data).values.items():
+            part = together[quantity][:, start : start + reading.seeds]
+            assert np.array_equal(values, part), quantity
+
+
 def test_the_same_seeds_give_the_same_history_again_and_others_do_not(digits):
     data = small(digits)
     first = ImprovedFFCL(config()).fit(data)

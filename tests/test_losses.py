@@ -5,13 +5,24 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from ffcl_utils.losses import cosine_embedding_loss, cross_entropy_loss, softmax_bce_loss
+from ffcl_utils.losses import (
+    REPRESENTATION_LOSSES,
+    cosine_embedding_loss,
+    cross_entropy_loss,
+    mirror_contrast_loss,
+    softmax_bce_loss,
+)
 
 SEEDS, BATCH, UNITS = 3, 7, 5
 
 
 def activations(seed):
     return torch.randn(SEEDS, BATCH, UNITS, generator=torch.Generator().manual_seed(seed))
+
+
+def labelled(same):
+    """Labels of images and partners that agree where `same` says so."""
+    return torch.zeros(same.shape), (~same).float()
 
 
 @given(st.integers(0, 10_000), st.floats(-1, 1))
@@ -23,7 +34,7 @@ def test_cosine_embedding_loss_is_pytorchs_for_every_seed(seed, margin):
     expected = [
         oracle(a, b, torch.where(s, 1, -1)) for a, b, s in zip(first, second, same, strict=True)
     ]
-    found = cosine_embedding_loss(first, second, same, margin)
+    found = cosine_embedding_loss(first, second, *labelled(same), margin)
     torch.testing.assert_close(found, torch.stack(expected))
 
 
@@ -32,9 +43,10 @@ def test_cosine_embedding_loss_is_pytorchs_for_every_seed(seed, margin):
 def test_cosine_embedding_loss_ignores_length_and_order_of_the_twins(seed, factor):
     first, second = activations(seed), activations(seed + 1)
     same = torch.arange(BATCH).expand(SEEDS, -1) % 2 == 0
-    loss = cosine_embedding_loss(first, second, same, 0.0)
-    torch.testing.assert_close(cosine_embedding_loss(factor * first, second, same, 0.0), loss)
-    torch.testing.assert_close(cosine_embedding_loss(second, first, same, 0.0), loss)
+    labels = labelled(same)
+    loss = cosine_embedding_loss(first, second, *labels, 0.0)
+    torch.testing.assert_close(cosine_embedding_loss(factor * first, second, *labels, 0.0), loss)
+    torch.testing.assert_close(cosine_embedding_loss(second, first, *labels, 0.0), loss)
     assert ((loss >= 0) & (loss <= 2)).all()
 
 
@@ -47,13 +59,15 @@ def test_cosine_embedding_loss_of_two_arrows(same, margin, angle, expected):
     turn = torch.deg2rad(torch.tensor(float(angle)))
     first = torch.tensor([[[1.0, 0.0]]])
     second = torch.stack([turn.cos(), turn.sin()])[None, None]
-    loss = cosine_embedding_loss(first, second, torch.tensor([[same]]), margin)
+    loss = cosine_embedding_loss(first, second, *labelled(torch.tensor([[same]])), margin)
     torch.testing.assert_close(loss, torch.tensor([float(expected)]), atol=1e-6, rtol=0)
 
 
 def test_silent_layers_give_a_finite_gradient():
     first = torch.zeros(1, 2, UNITS, requires_grad=True)
-    loss = cosine_embedding_loss(first, torch.ones(1, 2, UNITS), torch.tensor([[True, False]]), 0)
+    loss = cosine_embedding_loss(
+        first, torch.ones(1, 2, UNITS), *labelled(torch.tensor([[True, False]])), 0
+    )
     loss.sum().backward()
     assert loss.item() == pytest.approx(0.5)
     assert first.grad.isfinite().all()
@@ -87,3 +101,40 @@ def test_a_certain_network_has_a_finite_loss_and_gradient():
     logits = torch.tensor([[[200.0] + [0.0] * 9]] * 2, requires_grad=True)
     softmax_bce_loss(logits, torch.tensor([[0], [1]])).sum().backward()
     assert logits.grad.isfinite().all()
+
+
+@given(st.integers(0, 10_000), st.floats(0.05, 2))
+@settings(max_examples=20, deadline=None)
+def test_mirror_contrast_is_supervised_contrast_pair_by_pair(seed, temperature):
+    first, second = activations(seed).double(), activations(seed + 1).double()
+    g = torch.Generator().manual_seed(seed)
+    labels, partners = (torch.randint(0, 3, (SEEDS, BATCH), generator=g) for _ in range(2))
+    found = mirror_contrast_loss(first, second, labels, partners, temperature=temperature)
+    for s in range(SEEDS):
+        total = 0.0
+        for (one, own), (other, others) in (
+            ((first[s], labels[s]), (second[s], partners[s])),
+            ((second[s], partners[s]), (first[s], labels[s])),
+        ):
+            for image, label in zip(one, own, strict=True):
+                scores = [torch.cosine_similarity(image, o, dim=0) / temperature for o in other]
+                scores = torch.stack(scores)
+                same = [k for k, x in enumerate(others) if x == label]
+                for k in same:
+                    total -= (scores[k] - scores.logsumexp(0)) / len(same) / BATCH / 2
+        assert found[s].item() == pytest.approx(float(total), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", REPRESENTATION_LOSSES)
+def test_representation_losses_are_of_each_seed_alone_and_finite_for_silence(name):
+    loss = REPRESENTATION_LOSSES[name]
+    first, second = activations(0), activations(1)
+    first[0, 0] = 0.0
+    first.requires_grad_()
+    labels = torch.arange(BATCH).expand(SEEDS, -1) % 2
+    found = loss(first, second, labels, labels.flip(1), 0.0)
+    found[0].backward(retain_graph=True)
+    assert first.grad.isfinite().all()
+    assert (first.grad[1:] == 0).all()
+    alone = loss(first[1:2], second[1:2], labels[1:2], labels[1:2].flip(1), 0.0)
+    torch.testing.assert_close(found[1:2], alone)

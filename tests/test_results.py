@@ -1,6 +1,7 @@
 """Results folders: written whole or not at all, and told apart by verify."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -192,6 +193,17 @@ def test_a_finished_run_replaces_the_reference_whole(finished_run, tmp_path):
         (reference / "old_notebook").mkdir()
     results.promote(finished_run, reference)
     assert not (reference / "old_notebook").exists()
+
+
+def test_a_study_stays_in_the_reference_until_it_is_run_again(finished_run, tmp_path):
+    reference, study = tmp_path / "paper", "07_reading_the_paper"
+    results.promote(finished_run, reference)
+    shutil.rmtree(finished_run / study)
+    results.promote(finished_run, reference)
+    assert (reference / study / "metrics.json").is_file()
+    shutil.rmtree(reference)
+    with pytest.raises(results.PromotionError, match=f"not finished: no {study}"):
+        results.promote(finished_run, reference)
 
 
 def test_an_unfinished_or_dirty_run_is_not_promoted(finished_run, tmp_path):

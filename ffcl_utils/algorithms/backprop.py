@@ -1,5 +1,7 @@
 """Plain backpropagation: a linear head and cross-entropy, as in arXiv 2305.18353."""
 
+from functools import partial
+
 import torch
 from torch import Generator, Tensor
 
@@ -37,12 +39,11 @@ class Backprop:
             return {"test_accuracy/all": right.double().mean(-1)}
 
         return train(
-            draw_epoch,
+            [partial(draw_epoch, generator) for generator in self.generators],
             losses,
             evaluate,
             torch.optim.Adam(self.layers.parameters(), lr=self.config.learning_rate, fused=True),
             self.config.seed_list,
-            self.generators,
             self.config.epochs,
             self.config.batch_size,
             "BP",

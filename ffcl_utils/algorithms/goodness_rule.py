@@ -1,6 +1,7 @@
 """What FF and BP/FF have in common: positive and negative data, prediction, what is watched."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
@@ -71,14 +72,16 @@ class GoodnessRule:
         title: str,
         watch: bool,
     ) -> History:
-        """`ffcl_utils.training.train` with this rule's settings; arguments as there and above."""
+        """`ffcl_utils.training.train` with this rule's settings; arguments as there and above.
+
+        draw_epoch: from a seed's generator, what it visits in one epoch.
+        """
         return train(
-            draw_epoch,
+            [partial(draw_epoch, generator) for generator in self.generators],
             losses,
             (lambda: self._watch(data)) if watch else dict,
             torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=True),
             self.config.seed_list,
-            self.generators,
             self.config.epochs,
             self.config.batch_size,
             title,

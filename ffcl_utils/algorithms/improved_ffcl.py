@@ -6,6 +6,7 @@ loss in the hidden layers, a classification loss at the output. Nothing is propa
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
@@ -15,20 +16,27 @@ from ffcl_utils.data import Dataset
 from ffcl_utils.history import History
 from ffcl_utils.inputs import scale, take
 from ffcl_utils.layers import Layers
-from ffcl_utils.losses import CLASSIFICATION_LOSSES, cosine_embedding_loss
+from ffcl_utils.losses import CLASSIFICATION_LOSSES, REPRESENTATION_LOSSES
 from ffcl_utils.pairing import PAIRINGS
 from ffcl_utils.training import PerSeed, generators_for, train
 
 CHUNK = 10_000  # images evaluated at once: bounds the memory, changes no figure
+GROUP = 1000  # test pairs whose losses are computed together
 TEST_PAIRS = 2**32  # added to the seed: test pairs have a generator apart from the training's
 
 
 class ImprovedFFCL:
-    """Twin networks of all seeds. `first` and `second` are the twins, `optimiser` their Adam."""
+    """Twin networks of all seeds. `first` and `second` are the twins, `optimiser` their Adam.
 
-    def __init__(self, config: ImprovedFFCLConfig):
+    Of several configs that differ in pairing and margin alone all networks train at once, config
+    by config and seed by seed; `config` is then the first of them.
+    """
+
+    def __init__(self, config: ImprovedFFCLConfig, *others: ImprovedFFCLConfig):
         self.config = config
-        self.generators = generators_for(config.seed_list)
+        self.networks = [(c, seed) for c in (config, *others) for seed in c.seed_list]
+        self.generators = generators_for([seed for _, seed in self.networks])
+        self.margin = torch.tensor([[c.margin] for c, _ in self.networks])
         self.first = Layers(config.sizes, self.generators)
         self.second = Layers(config.sizes, self.generators)
         # Adam works on each weight alone: one optimiser for all layers is one per layer.
@@ -45,41 +53,56 @@ class ImprovedFFCL:
         tensors = zip(*stacks, strict=True)
         return dict(zip(names, map(list, tensors), strict=True))
 
-    def fit(self, data: Dataset) -> History:
-        """Train all seeds; local losses per layer, and the accuracy of each twin and their mean."""
-        draw_epoch, losses = self.training_functions(data)
-        pairs = PAIRINGS[self.config.pairing]
-        test_generators = generators_for([s + TEST_PAIRS for s in self.config.seed_list])
-        test_pairs = torch.stack([pairs(data.test_labels, g) for g in test_generators])
+    def fit(self, data: Dataset, watch: Callable[[], PerSeed] | None = None) -> History:
+        """Train all seeds; local losses per layer, and the accuracy of each twin and their mean.
+
+        watch: what else to look at after every epoch, named (S,) figures; None: the accuracy on all
+        training images, which is a third of the whole effort.
+        """
+        draws, losses = self.training_functions(data)
+        test_pairs = torch.stack(
+            [
+                PAIRINGS[config.pairing](data.test_labels, *generators_for([seed + TEST_PAIRS]))
+                for config, seed in self.networks
+            ]
+        )
         return train(
-            draw_epoch,
+            draws,
             losses,
-            lambda: self._evaluate(data, test_pairs),
+            lambda: (
+                self._test_figures(data, test_pairs)
+                | (watch() if watch else self._training_accuracy(data))
+            ),
             self.optimiser,
-            self.config.seed_list,
-            self.generators,
+            [seed for _, seed in self.networks],
             self.config.epochs,
             self.config.batch_size,
-            f"improved FFCL, {self.config.pairing} pairs",
+            f"improved FFCL, {', '.join({c.pairing: c for c, _ in self.networks})} pairs",
         )
 
     def training_functions(
         self, data: Dataset
-    ) -> tuple[Callable[[Generator], PerSeed], Callable[[PerSeed], PerSeed]]:
+    ) -> tuple[list[Callable[[], PerSeed]], Callable[[PerSeed], PerSeed]]:
         """What `train` asks of a learning rule: the visits of an epoch, the losses of a batch."""
         images = self.scaled(data.train_images)
-        pairs = PAIRINGS[self.config.pairing]
 
-        def draw_epoch(generator: Generator) -> PerSeed:
+        def draw_epoch(pairing: str, generator: Generator) -> PerSeed:
             order = torch.randperm(len(images), generator=generator)
-            return {"image": order, "partner": pairs(data.train_labels, generator)[order]}
+            return {
+                "image": order,
+                "partner": PAIRINGS[pairing](data.train_labels, generator)[order],
+            }
 
         def losses(batch: PerSeed) -> PerSeed:
             rows = batch["image"], batch["partner"]
             pair = [take(images, row) for row in rows]
             return self.local_losses(*pair, *(take(data.train_labels, row) for row in rows))
 
-        return draw_epoch, losses
+        draws = [
+            partial(draw_epoch, config.pairing, generator)
+            for (config, _), generator in zip(self.networks, self.generators, strict=True)
+        ]
+        return draws, losses
 
     def local_losses(
         self, images: Tensor, partners: Tensor, labels: Tensor, partner_labels: Tensor
@@ -89,10 +112,10 @@ class ImprovedFFCL:
         return self._losses_of(first, second, labels, partner_labels)
 
     def _losses_of(self, first, second, labels, partner_labels) -> PerSeed:
-        same = labels == partner_labels
+        representation_loss = REPRESENTATION_LOSSES[self.config.representation_loss]
         classification_loss = CLASSIFICATION_LOSSES[self.config.classification_loss]
         losses = {
-            f"layer{k}": cosine_embedding_loss(one, other, same, self.config.margin)
+            f"layer{k}": representation_loss(one, other, labels, partner_labels, self.margin)
             for k, (one, other) in enumerate(zip(first[:-1], second[:-1], strict=True), start=1)
         }
         losses["output"] = classification_loss(first[-1], labels) + classification_loss(
@@ -130,22 +153,34 @@ class ImprovedFFCL:
         return scale(images, self.config.input_scaling)
 
     @torch.no_grad()
-    def _evaluate(self, data: Dataset, test_partners: Tensor) -> PerSeed:
-        """Test losses on fixed pairs (S, N), and accuracies on all images of both parts."""
+    def _test_figures(self, data: Dataset, test_partners: Tensor) -> PerSeed:
+        """Test losses on fixed pairs (S, N), and test accuracies."""
         first, second = (
             twin.forward(self.scaled(data.test_images)) for twin in (self.first, self.second)
         )
         partners = [_reorder(layer, test_partners) for layer in second]
         labels = data.test_labels.expand(len(test_partners), -1)
-        losses = self._losses_of(first, partners, labels, data.test_labels[test_partners])
+        losses = self._test_losses(first, partners, labels, data.test_labels[test_partners])
         losses["total"] = torch.stack(list(losses.values())).sum(0)
         test = _accuracies(_with_mean(first[-1], second[-1]), data.test_labels)
-        train = _accuracies(self.twin_probabilities(data.train_images), data.train_labels)
         return {
             **{f"test_loss/{name}": loss for name, loss in losses.items()},
-            **{f"train_accuracy/{twin}": accuracy for twin, accuracy in train.items()},
             **{f"test_accuracy/{twin}": accuracy for twin, accuracy in test.items()},
         }
+
+    def _training_accuracy(self, data: Dataset) -> PerSeed:
+        found = _accuracies(self.twin_probabilities(data.train_images), data.train_labels)
+        return {f"train_accuracy/{twin}": accuracy for twin, accuracy in found.items()}
+
+    def _test_losses(self, first, partners, labels, partner_labels) -> PerSeed:
+        """Mean losses over groups of pairs: a loss may set every image against every other."""
+        sums: PerSeed = {}
+        for rows in torch.arange(labels.shape[1]).split(GROUP):
+            group = [[layer[:, rows] for layer in layers] for layers in (first, partners)]
+            found = self._losses_of(*group, labels[:, rows], partner_labels[:, rows])
+            for name, loss in found.items():
+                sums[name] = sums.get(name, 0) + loss * (len(rows) / labels.shape[1])
+        return sums
 
 
 def _with_mean(first_logits: Tensor, second_logits: Tensor) -> dict[str, Tensor]:

@@ -26,3 +26,14 @@ def match_units(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndar
     found = correlations(one, other)
     rows, partners = linear_sum_assignment(found, maximize=True)
     return partners, found[rows, partners]
+
+
+def linear_cka(one: np.ndarray, other: np.ndarray) -> float:
+    """Linear centred kernel alignment, 0 … 1, of (N, U) and (N, V) for the same N images.
+
+    Blind to rotations and to a common scale, and so to the order of units (Kornblith et al. 2019).
+    0 where one of them does not vary.
+    """
+    one, other = one - one.mean(0), other - other.mean(0)
+    norms = np.linalg.norm(one.T @ one) * np.linalg.norm(other.T @ other)
+    return float(np.linalg.norm(one.T @ other) ** 2 / norms) if norms > 0 else 0.0

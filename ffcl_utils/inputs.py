@@ -20,6 +20,15 @@ def brightest(scaling: str) -> float:
     return scale(torch.tensor([255], dtype=torch.uint8), scaling).item()
 
 
+def pixel_masks(count: int, pixels: int, dropout: float) -> Tensor:
+    """Masks (count, pixels) that drop a share of the pixels and make up for it in the others.
+
+    The same ones in every run: what is random is which of them an image meets.
+    """
+    drawn = torch.rand(count, pixels, generator=torch.Generator().manual_seed(0))
+    return (drawn >= dropout).to(torch.float32) / (1 - dropout)
+
+
 def take(rows: Tensor, index: Tensor) -> Tensor:
     """rows[index], for rows (N, …) and index (S, B): (S, B, …). Three times as fast for images."""
     return rows.index_select(0, index.reshape(-1)).unflatten(0, index.shape)

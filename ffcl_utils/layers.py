@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.functional import normalize
 
 WIDE = 256 * 256  # weights from which a CPU is faster with the seeds' products one by one
 
@@ -13,10 +14,14 @@ class Layers:
 
     sizes: units of every layer, input first. weights[k]: (S, sizes[k], sizes[k+1]);
     biases[k]: (S, 1, sizes[k+1]). Drawn uniformly within ±1/√fan-in, as torch.nn.Linear does,
-    each network from its own generator.
+    each network from its own generator. Where `normalised`, every layer but the first sees its
+    input divided by its length, so that no layer can be judged by how loud the one below is.
     """
 
-    def __init__(self, sizes: tuple[int, ...], generators: list[Generator]):
+    def __init__(
+        self, sizes: tuple[int, ...], generators: list[Generator], normalised: bool = False
+    ):
+        self.normalised = normalised
         self.weights, self.biases = [], []
         for fan_in, fan_out in pairwise(sizes):
             self.weights.append(_uniform((fan_in, fan_out), fan_in, generators))
@@ -41,6 +46,7 @@ class Layers:
             if len(outputs) < len(self.weights):
                 outputs[-1] = outputs[-1].relu()
             inputs = outputs[-1].detach() if local else outputs[-1]
+            inputs = normalize(inputs, dim=-1) if self.normalised else inputs
         return outputs
 
 

@@ -26,12 +26,14 @@ def train(
     epochs: int,
     batch_size: int,
     title: str,
+    after_step: Callable[[], None] = lambda: None,
 ) -> History:
     """Minimise the sum of all local losses by mini-batches.
 
     draws: by seed, what it visits in the next epoch in order: named (N,) index arrays. losses: of
     one batch of them, named (S, B), to named local losses (S,). evaluate: named (S,) figures after
-    each epoch. Returns these and, as "train_loss/<name>" and "train_loss/total", the local losses
+    each epoch. after_step: called after every update, such as a learning rate's schedule. Returns
+    what evaluate found and, as "train_loss/<name>" and "train_loss/total", the local losses
     averaged over the batches of each epoch as they were met.
     """
     rows: list[PerSeed] = []
@@ -47,6 +49,7 @@ def train(
             optimiser.zero_grad(set_to_none=True)
             torch.stack(list(local.values())).sum().backward()
             optimiser.step()
+            after_step()
             share = next(iter(batch.values())).shape[1] / count
             for name, loss in local.items():
                 sums[name] = sums.get(name, 0) + loss.detach() * share

@@ -14,19 +14,18 @@ from torch import Generator, Tensor
 from ffcl_utils.config import ImprovedFFCLConfig
 from ffcl_utils.data import Dataset
 from ffcl_utils.history import History
-from ffcl_utils.inputs import scale, take
-from ffcl_utils.layers import Layers
+from ffcl_utils.inputs import take
 from ffcl_utils.losses import CLASSIFICATION_LOSSES, REPRESENTATION_LOSSES
 from ffcl_utils.pairing import PAIRINGS
 from ffcl_utils.training import PerSeed, generators_for, train
+from ffcl_utils.twins import Twins, accuracies, with_mean
 
-CHUNK = 10_000  # images evaluated at once: bounds the memory, changes no figure
 GROUP = 1000  # test pairs whose losses are computed together
 TEST_PAIRS = 2**32  # added to the seed: test pairs have a generator apart from the training's
 
 
-class ImprovedFFCL:
-    """Twin networks of all seeds. `first` and `second` are the twins, `optimiser` their Adam.
+class ImprovedFFCL(Twins):
+    """Twin networks of all seeds and `optimiser`, their Adam.
 
     Of several configs that differ in pairing and margin alone all networks train at once, config
     by config and seed by seed; `config` is then the first of them.
@@ -37,21 +36,9 @@ class ImprovedFFCL:
         self.networks = [(c, seed) for c in (config, *others) for seed in c.seed_list]
         self.generators = generators_for([seed for _, seed in self.networks])
         self.margin = torch.tensor([[c.margin] for c, _ in self.networks])
-        self.first = Layers(config.sizes, self.generators)
-        self.second = Layers(config.sizes, self.generators)
+        super().__init__(config.sizes, self.generators, config.input_scaling, config.predictor)
         # Adam works on each weight alone: one optimiser for all layers is one per layer.
         self.optimiser = torch.optim.Adam(self.parameters(), lr=config.learning_rate, fused=True)
-
-    def parameters(self) -> list[Tensor]:
-        """Weights and biases of both twins."""
-        return self.first.parameters() + self.second.parameters()
-
-    def layers(self) -> dict[str, list[Tensor]]:
-        """Parameters of both twins by layer, named as the layers' losses are."""
-        names = [f"layer{k}" for k in range(1, len(self.first.weights))] + ["output"]
-        stacks = (self.first.weights, self.first.biases, self.second.weights, self.second.biases)
-        tensors = zip(*stacks, strict=True)
-        return dict(zip(names, map(list, tensors), strict=True))
 
     def fit(self, data: Dataset, watch: Callable[[], PerSeed] | None = None) -> History:
         """Train all seeds; local losses per layer, and the accuracy of each twin and their mean.
@@ -124,35 +111,6 @@ class ImprovedFFCL:
         return losses
 
     @torch.no_grad()
-    def twin_probabilities(self, images: Tensor) -> dict[str, Tensor]:
-        """Softmax outputs (S, N, 10) of each twin and their mean, for images (N, 784) uint8."""
-        chunks = images.split(CHUNK)
-        return _with_mean(
-            *(
-                torch.cat([twin.forward(self.scaled(chunk))[-1] for chunk in chunks], 1)
-                for twin in (self.first, self.second)
-            )
-        )
-
-    def predict(self, images: Tensor) -> Tensor:
-        """Softmax outputs (S, N, 10) of the network that the settings let predict."""
-        return self.twin_probabilities(images)[self.config.predictor]
-
-    @torch.no_grad()
-    def representations(self, images: Tensor, labels: Tensor | None = None) -> list[Tensor]:
-        """Hidden activations (S, N, units) of the network that predicts, layer by layer.
-
-        For `predictor="mean"` the units of both twins side by side. Labels are not used.
-        """
-        first, second = (twin.forward(self.scaled(images)) for twin in (self.first, self.second))
-        both = [torch.cat(pair, -1) for pair in zip(first, second, strict=True)]
-        return {"first": first, "second": second, "mean": both}[self.config.predictor][:-1]
-
-    def scaled(self, images: Tensor) -> Tensor:
-        """Images (N, 784) uint8 as the networks see them."""
-        return scale(images, self.config.input_scaling)
-
-    @torch.no_grad()
     def _test_figures(self, data: Dataset, test_partners: Tensor) -> PerSeed:
         """Test losses on fixed pairs (S, N), and test accuracies."""
         first, second = (
@@ -162,14 +120,14 @@ class ImprovedFFCL:
         labels = data.test_labels.expand(len(test_partners), -1)
         losses = self._test_losses(first, partners, labels, data.test_labels[test_partners])
         losses["total"] = torch.stack(list(losses.values())).sum(0)
-        test = _accuracies(_with_mean(first[-1], second[-1]), data.test_labels)
+        test = accuracies(with_mean(first[-1], second[-1]), data.test_labels)
         return {
             **{f"test_loss/{name}": loss for name, loss in losses.items()},
             **{f"test_accuracy/{twin}": accuracy for twin, accuracy in test.items()},
         }
 
     def _training_accuracy(self, data: Dataset) -> PerSeed:
-        found = _accuracies(self.twin_probabilities(data.train_images), data.train_labels)
+        found = accuracies(self.twin_probabilities(data.train_images), data.train_labels)
         return {f"train_accuracy/{twin}": accuracy for twin, accuracy in found.items()}
 
     def _test_losses(self, first, partners, labels, partner_labels) -> PerSeed:
@@ -181,15 +139,6 @@ class ImprovedFFCL:
             for name, loss in found.items():
                 sums[name] = sums.get(name, 0) + loss * (len(rows) / labels.shape[1])
         return sums
-
-
-def _with_mean(first_logits: Tensor, second_logits: Tensor) -> dict[str, Tensor]:
-    first, second = first_logits.softmax(-1), second_logits.softmax(-1)
-    return {"first": first, "second": second, "mean": (first + second) / 2}
-
-
-def _accuracies(scores: dict[str, Tensor], labels: Tensor) -> PerSeed:
-    return {name: (s.argmax(-1) == labels).double().mean(-1) for name, s in scores.items()}
 
 
 def _reorder(layer: Tensor, order: Tensor) -> Tensor:

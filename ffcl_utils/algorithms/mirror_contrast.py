@@ -1,0 +1,122 @@
+"""Mirror contrast: twin networks that learn from every pair of their two batches.
+
+The idea of improved FFCL (arXiv 2405.03432) taken further: two networks of one shape, each the
+other's guide, one local loss per layer pair, nothing propagated back. What differs: every image of
+one twin's batch is set against every image of the other's, layers see activations of one length,
+a share of the pixels is dropped, and the learning rate rises and falls.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Generator, Tensor
+from torch.optim.lr_scheduler import OneCycleLR
+
+from ffcl_utils.config import MirrorContrastConfig
+from ffcl_utils.data import Dataset
+from ffcl_utils.history import History
+from ffcl_utils.inputs import pixel_masks, take
+from ffcl_utils.losses import cosine_embedding_loss, cross_entropy_loss, mirror_contrast_loss
+from ffcl_utils.pairing import balanced_partners
+from ffcl_utils.training import PerSeed, generators_for, train
+from ffcl_utils.twins import Twins, accuracies
+
+MASKS = 4096  # of the pixels, of which every visit of an image draws one
+
+
+class MirrorContrast(Twins):
+    """Twin networks of all seeds."""
+
+    def __init__(self, config: MirrorContrastConfig):
+        self.config = config
+        self.generators = generators_for(config.seed_list)
+        super().__init__(
+            config.layers,
+            self.generators,
+            config.input_scaling,
+            config.predictor,
+            config.normalised,
+        )
+
+    def fit(self, data: Dataset) -> History:
+        """Train all seeds; local losses per layer, test accuracy of each twin and their mean."""
+        draws, losses = self.training_functions(data)
+        optimiser = torch.optim.Adam(self.parameters(), lr=self.config.learning_rate, fused=True)
+        more = {}
+        if self.config.schedule == "one_cycle":
+            steps = -(-len(data.train_images) // self.config.batch_size) * self.config.epochs
+            schedule = OneCycleLR(optimiser, self.config.learning_rate, total_steps=steps)
+            more["after_step"] = schedule.step
+
+        def evaluate() -> PerSeed:
+            found = accuracies(self.twin_probabilities(data.test_images), data.test_labels)
+            return {f"test_accuracy/{twin}": accuracy for twin, accuracy in found.items()}
+
+        return train(
+            draws,
+            losses,
+            evaluate,
+            optimiser,
+            self.config.seed_list,
+            self.config.epochs,
+            self.config.batch_size,
+            "mirror contrast",
+            **more,
+        )
+
+    def training_functions(
+        self, data: Dataset
+    ) -> tuple[list[Callable[[], PerSeed]], Callable[[PerSeed], PerSeed]]:
+        """What `train` asks of a learning rule: the visits of an epoch, the losses of a batch."""
+        images = self.scaled(data.train_images)
+        masks = pixel_masks(MASKS, images.shape[1], self.config.input_dropout)
+
+        def draw_epoch(generator: Generator) -> PerSeed:
+            first = torch.randperm(len(images), generator=generator)
+            if self.config.contrast == "every_pair":
+                second = torch.randperm(len(images), generator=generator)
+            else:
+                second = balanced_partners(data.train_labels, generator)[first]
+            first_mask, second_mask = torch.randint(MASKS, (2, len(images)), generator=generator)
+            return {
+                "first": first,
+                "second": second,
+                "first_mask": first_mask,
+                "second_mask": second_mask,
+            }
+
+        def losses(batch: PerSeed) -> PerSeed:
+            twins = ("first", "second")
+            seen = [take(images, batch[t]) * take(masks, batch[f"{t}_mask"]) for t in twins]
+            return self.local_losses(*seen, *(take(data.train_labels, batch[t]) for t in twins))
+
+        return [partial(draw_epoch, generator) for generator in self.generators], losses
+
+    def local_losses(
+        self, images: Tensor, others: Tensor, labels: Tensor, other_labels: Tensor
+    ) -> PerSeed:
+        """One loss per layer pair, each (S,), from what the twins see, (S, B, 784) each."""
+        first, second = self.first.forward(images), self.second.forward(others)
+        losses = {
+            f"layer{k}": self._representation_loss(one, other, labels, other_labels)
+            for k, (one, other) in enumerate(zip(first[:-1], second[:-1], strict=True), start=1)
+        }
+        losses["output"] = cross_entropy_loss(first[-1], labels) + cross_entropy_loss(
+            second[-1], other_labels
+        )
+        return losses
+
+    def _representation_loss(self, one, other, labels, other_labels) -> Tensor:
+        settings = self.config
+        if settings.contrast == "one_partner":
+            return cosine_embedding_loss(one, other, labels, other_labels, settings.margin)
+        contrast = partial(mirror_contrast_loss, temperature=settings.temperature)
+        if settings.guide == "twin":
+            return contrast(one, other, labels, other_labels)
+        half = labels.shape[1] // 2
+        alone = [
+            contrast(own[:, :half], own[:, half:], seen[:, :half], seen[:, half:])
+            for own, seen in ((one, labels), (other, other_labels))
+        ]
+        return (alone[0] + alone[1]) / 2

@@ -29,10 +29,9 @@ WEIGHTS = [f"weights/{name}.npz" for name in ("ff", "bp_ff", "bp", "bp_rate_0_01
 # At smoke what the notebooks' own defaults say.
 UNSEEN = "" if PRESET == "smoke" else "-p held_out_classes=10 -p epochs=5"
 STUDY_SEEDS = "" if PRESET == "smoke" else "-p seeds=5"
-FASHION = [] if PRESET == "smoke" else ["-p seeds=3"]
-# A thousand images are so few steps an epoch that the models need smaller batches to learn at all.
-if DATA != "full":
-    FASHION += ["-p epochs=10", "-p batch_size=64"]
+FASHION = "" if PRESET == "smoke" else "-p seeds=3"
+# So few images are so few steps an epoch that the models need smaller batches to learn at all.
+FEW = "" if DATA == "full" else "-p epochs=10 -p batch_size=64"
 
 
 def results_of(name, *more):
@@ -87,7 +86,7 @@ rule forward_forward:
         results_of("03_forward_forward", *WEIGHTS),
     threads: workflow.cores
     shell:
-        run("03_forward_forward", f"-p preset={PRESET} -p dataset={DATASETS['mnist']}")
+        run("03_forward_forward", f"-p preset={PRESET} -p dataset={DATASETS['mnist']} {FEW}")
 
 
 rule forward_forward_fashion:
@@ -100,7 +99,7 @@ rule forward_forward_fashion:
     shell:
         run(
             "03_forward_forward-fashion_mnist",
-            f"-p preset={PRESET} -p dataset={DATASETS['fashion_mnist']} {' '.join(FASHION)}",
+            f"-p preset={PRESET} -p dataset={DATASETS['fashion_mnist']} {FASHION} {FEW}",
         )
 
 

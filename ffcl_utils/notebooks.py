@@ -79,9 +79,14 @@ def check_parameters(notebook: Path, parameters: dict[str, object]) -> None:
         raise ConfigError("; ".join(problems))
 
 
+# Parameters that are settings under another name.
+ALIASES = {"compare_loss": "representation_loss"}
+
+
 def _field_problem(name: str, value: object) -> list[str]:
     """What every Config with a field of this name has against the value; none where one accepts."""
     messages = []
+    name = ALIASES.get(name, name)
     for config in SYSTEMS.values():
         field = config.model_fields.get(name)
         if field is None or value is None:

@@ -11,6 +11,7 @@ import pytest
 from ffcl_utils.config import SYSTEMS, ConfigError
 from ffcl_utils.files import OutputError
 from ffcl_utils.notebooks import (
+    ALIASES,
     NotebookError,
     _alone,
     check_parameters,
@@ -84,7 +85,8 @@ def test_parameters_are_literals_with_types(path):
     assert set(inferred) == set(defaults)
     fields = {name for config in SYSTEMS.values() for name in config.model_fields}
     for name, value in defaults.items():
-        assert value is not None or name in fields, f"{name} = None has no type"
+        known = ALIASES.get(name, name) in fields
+        assert value is not None or known, f"{name} = None has no type"
         assert "=" not in inferred[name]["help"]
     if "preset" in defaults:
         assert next(iter(defaults)) == "preset"

@@ -32,6 +32,7 @@ STUDY_SEEDS = "" if PRESET == "smoke" else "-p seeds=5"
 FASHION = "" if PRESET == "smoke" else "-p seeds=3"
 # So few images are so few steps an epoch that the models need smaller batches to learn at all.
 FEW = "" if DATA == "full" else "-p epochs=10 -p batch_size=64"
+FEW_DIGITS = "" if PRESET == "smoke" else FEW
 
 
 def results_of(name, *more):
@@ -86,7 +87,7 @@ rule forward_forward:
         results_of("03_forward_forward", *WEIGHTS),
     threads: workflow.cores
     shell:
-        run("03_forward_forward", f"-p preset={PRESET} -p dataset={DATASETS['mnist']} {FEW}")
+        run("03_forward_forward", f"-p preset={PRESET} -p dataset={DATASETS['mnist']} {FEW_DIGITS}")
 
 
 rule forward_forward_fashion:

@@ -7,7 +7,7 @@ from torch import nn
 
 from ffcl_utils.algorithms.improved_ffcl import ImprovedFFCL
 from ffcl_utils.analysis.paper_settings import paper_settings
-from ffcl_utils.config import configure
+from ffcl_utils.config import ConfigError, configure
 from ffcl_utils.data import Dataset
 from ffcl_utils.pairing import PAIRINGS
 from ffcl_utils.readings import gradient_across_layers
@@ -117,6 +117,11 @@ def test_readings_train_the_same_alone_and_together(digits):
         for quantity, values in ImprovedFFCL(reading).fit(data).values.items():
             part = together[quantity][:, start : start + reading.seeds]
             assert np.array_equal(values, part), quantity
+
+
+def test_readings_of_other_shapes_do_not_train_together():
+    with pytest.raises(ConfigError, match="differ in pairing and margin"):
+        ImprovedFFCL(config(), config(margin=0.5, batch_size=16))
 
 
 def test_the_same_seeds_give_the_same_history_again_and_others_do_not(digits):

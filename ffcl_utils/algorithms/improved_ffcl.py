@@ -11,7 +11,7 @@ from functools import partial
 import torch
 from torch import Generator, Tensor
 
-from ffcl_utils.config import ImprovedFFCLConfig
+from ffcl_utils.config import ConfigError, ImprovedFFCLConfig
 from ffcl_utils.data import Dataset
 from ffcl_utils.history import History
 from ffcl_utils.inputs import take
@@ -32,6 +32,9 @@ class ImprovedFFCL(Twins):
     """
 
     def __init__(self, config: ImprovedFFCLConfig, *others: ImprovedFFCLConfig):
+        free = dict.fromkeys(("pairing", "margin", "seeds", "first_seed"))
+        if any(config.model_copy(update=free) != other.model_copy(update=free) for other in others):
+            raise ConfigError("only readings that differ in pairing and margin train together")
         self.config = config
         self.networks = [(c, seed) for c in (config, *others) for seed in c.seed_list]
         self.generators = generators_for([seed for _, seed in self.networks])

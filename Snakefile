@@ -29,6 +29,7 @@ WEIGHTS = [f"weights/{name}.npz" for name in ("ff", "bp_ff", "bp", "bp_rate_0_01
 # At smoke what the notebooks' own defaults say.
 UNSEEN = "" if PRESET == "smoke" else "-p held_out_classes=10 -p epochs=5"
 STUDY_SEEDS = "" if PRESET == "smoke" else "-p seeds=5"
+WIDE_SEEDS = "" if PRESET == "smoke" else "-p seeds=3"
 FASHION = "" if PRESET == "smoke" else "-p seeds=3"
 # So few images are so few steps an epoch that the models need smaller batches to learn at all.
 FEW = "" if DATA == "full" else "-p epochs=10 -p batch_size=64"
@@ -165,6 +166,28 @@ rule reading_the_paper:
         run("07_reading_the_paper", f"-p preset={PRESET} -p dataset={DATASETS['mnist']} {STUDY_SEEDS}")
 
 
+rule beyond_63:
+    input:
+        CODE,
+        notebook="notebooks/08_beyond_63.ipynb",
+    output:
+        results_of("08_beyond_63", "runs.csv"),
+    threads: workflow.cores
+    shell:
+        run("08_beyond_63", f"-p preset={PRESET} -p dataset={DATASETS['mnist']}")
+
+
+rule beyond_63_wide:
+    input:
+        CODE,
+        notebook="notebooks/08_beyond_63.ipynb",
+    output:
+        results_of("08_beyond_63-wide", "runs.csv"),
+    threads: workflow.cores
+    shell:
+        run("08_beyond_63-wide", f"-p preset={PRESET} -p dataset={DATASETS['mnist']} -p network=wide {WIDE_SEEDS}")
+
+
 rule mirror_neurons:
     input:
         CODE,
@@ -177,7 +200,12 @@ rule mirror_neurons:
 
 
 # Beyond the papers' claims: with `make reproduce-all`.
-STUDIES = [rules.reading_the_paper.output, rules.mirror_neurons.output]
+STUDIES = [
+    rules.reading_the_paper.output,
+    rules.beyond_63.output,
+    rules.beyond_63_wide.output,
+    rules.mirror_neurons.output,
+]
 STUDIES = STUDIES if config.get("studies") else []
 
 

@@ -6,6 +6,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -24,6 +25,19 @@ def some_images(count: int) -> Dataset:
     images, labels = digits.train_images[rows], digits.train_labels[rows]
     few = digits.test_images[:10], digits.test_labels[:10]  # nothing of evaluation is measured
     return Dataset("mnist_5k", images, labels, *few, (), {})
+
+
+def without_test_images() -> Dataset:
+    """Full MNIST, the last 10,000 training images in the place of the test images."""
+    data = load("mnist")
+    images, labels = data.train_images.split([50_000, 10_000]), data.train_labels.split(50_000)
+    return replace(
+        data,
+        train_images=images[0],
+        train_labels=labels[0],
+        test_images=images[1],
+        test_labels=labels[1],
+    )
 
 
 def interleaved(rivals: dict[str, Callable[[], object]]) -> dict[str, float]:

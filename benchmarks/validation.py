@@ -4,17 +4,15 @@ What the paper preset of notebook 03 was chosen by; writes results/validation.cs
 The test images are not touched. About seven minutes on two cores.
 """
 
-from dataclasses import replace
-
 import pandas as pd
+from common import without_test_images
 
 from ffcl_utils.config import configure
-from ffcl_utils.data import load
 from ffcl_utils.files import write_whole
 from ffcl_utils.models import RULES
 from ffcl_utils.paths import RESULTS
 
-HELD_OUT, SEED, EPOCHS = 10_000, 50, 20
+SEED, EPOCHS = 50, 20
 TRIED = (
     ("forward_forward", {"batch_size": 512}),
     ("bp_ff", {"learning_rate": 1e-4}),
@@ -24,14 +22,7 @@ TRIED = (
 
 
 def main() -> None:
-    data = load("mnist")
-    validation = replace(
-        data,
-        train_images=data.train_images[:-HELD_OUT],
-        train_labels=data.train_labels[:-HELD_OUT],
-        test_images=data.train_images[-HELD_OUT:],
-        test_labels=data.train_labels[-HELD_OUT:],
-    )
+    validation = without_test_images()
     rows = []
     for system, settings in TRIED:
         settings = settings | {"seeds": 1, "first_seed": SEED, "epochs": EPOCHS}

@@ -139,6 +139,8 @@ class BackpropConfig(Config):
     epochs: PositiveInt = 80
     batch_size: PositiveInt = 1024
     learning_rate: PositiveFloat = 1e-4
+    input_dropout: float = Field(default=0.0, ge=0, lt=1)
+    schedule: Literal["one_cycle", "constant"] = "constant"
     input_scaling: Literal["unit", "standardised"] = "standardised"
 
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+MASKS = 4096  # of the pixels, of which every visit of an image draws one
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # of the training pixels in [0, 1]
 
 

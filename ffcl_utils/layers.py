@@ -15,7 +15,7 @@ class Layers:
     sizes: units of every layer, input first. weights[k]: (S, sizes[k], sizes[k+1]);
     biases[k]: (S, 1, sizes[k+1]). Drawn uniformly within ±1/√fan-in, as torch.nn.Linear does,
     each network from its own generator. Where `normalised`, every layer but the first sees its
-    input divided by its length, so that no layer can be judged by how loud the one below is.
+    input at a root mean square of 1, whatever the activations' length in the layer below.
     """
 
     def __init__(
@@ -46,7 +46,8 @@ class Layers:
             if len(outputs) < len(self.weights):
                 outputs[-1] = outputs[-1].relu()
             inputs = outputs[-1].detach() if local else outputs[-1]
-            inputs = normalize(inputs, dim=-1) if self.normalised else inputs
+            if self.normalised:
+                inputs = normalize(inputs, dim=-1) * inputs.shape[-1] ** 0.5
         return outputs
 
 
@@ -54,6 +55,10 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """inputs (S, B, in) @ weight (S, in, out) + bias (S, 1, out), each seed with its own."""
     if weight[0].numel() >= WIDE and weight.device.type == "cpu":
         return _OneByOne.apply(inputs, weight, bias)
+    if len(weight) == 1 and weight.device.type == "cpu":
+        # A lone product may be shared out among the cores, which sums in another order than in a
+        # batch of products. A seed has to come out the same whichever seeds train beside it.
+        return torch.baddbmm(*(t.expand(2, -1, -1) for t in (bias, inputs, weight)))[:1]
     return torch.baddbmm(bias, inputs, weight)
 
 

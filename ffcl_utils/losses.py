@@ -42,12 +42,15 @@ def mirror_contrast_loss(
     supervised contrastive learning (Khosla et al. 2020, "L_out"), between two networks.
     """
     cosine = normalize(first, dim=-1) @ normalize(second, dim=-1).transpose(1, 2)
+    similarity = cosine / temperature
     same = (labels.unsqueeze(2) == partner_labels.unsqueeze(1)).to(cosine.dtype)
-    found = 0
-    for one_way, agree in ((cosine, same), (cosine.transpose(1, 2), same.transpose(1, 2))):
-        share = agree / agree.sum(-1, keepdim=True).clamp_min(1)
-        found = found - (share * (one_way / temperature).log_softmax(-1)).sum(-1).mean(-1)
-    return found / 2
+    loss, weights = 0, 0
+    for one_way in (-1, -2):
+        matches = same.sum(one_way, keepdim=True)
+        weights = weights + same / matches.clamp_min(1)
+        matched = (matches > 0).squeeze(one_way)
+        loss = loss + (similarity.logsumexp(one_way) * matched).mean(-1)
+    return (loss - (weights * similarity).sum(-1).mean(-1)) / 2
 
 
 def softmax_bce_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -95,6 +95,20 @@ def _curves_of_seeds(axis, values: np.ndarray, colour: str, line: str, name: str
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
+def error_curves(curves: dict[str, np.ndarray], title: str, note: str) -> Figure:
+    """Test error per epoch on a log axis: by name, shares of images (E, S)."""
+    with _figure(8, 4.4, title, note) as figure:
+        axis = figure.subplots()
+        for k, (name, values) in enumerate(curves.items()):
+            _curves_of_seeds(axis, 100 * values, COLOURS[k], LINES[k % len(LINES)], name)
+        axis.set(xlabel="epoch", ylabel="test error, % of images", yscale="log")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
+        axis.tick_params(which="both", labelsize=8)
+        figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
 def loss_decay(
     losses: dict[str, np.ndarray], decays: dict[str, list[Decay]], title: str, note: str
 ) -> Figure:
@@ -415,6 +429,34 @@ def effects(table: pd.DataFrame, title: str, label: str, note: str) -> Figure:
         axis.axvline(0, color="black", linewidth=1, linestyle=_DOTS)
         axis.set_yticks(places, table["name"])
         axis.set(xlabel=label)
+    return figure
+
+
+def accuracy_of_models(
+    models: dict[str, np.ndarray], target: float, target_name: str, title: str, note: str
+) -> Figure:
+    """Accuracy of every seed, one row a model, their mean as a bar, and a line at the target.
+
+    models: by name, shares of images (S,); the number of seeds may differ.
+    """
+    with _figure(8, 1.7 + 0.36 * len(models), title, note) as figure:
+        axis = figure.subplots()
+        for place, values in enumerate(models.values()):
+            look = {"marker": "o", "markersize": 4, "alpha": 0.5, "color": COLOURS[0]}
+            axis.plot(100 * values, np.full(len(values), place), linestyle="", **look)
+            mean = 100 * values.mean()
+            axis.plot([mean, mean], [place - 0.3, place + 0.3], color="black", linewidth=2)
+            axis.annotate(
+                f"{mean:.2f}",
+                (mean, place - 0.32),
+                ha="center",
+                va="bottom",
+                fontsize=8,
+            )
+        axis.axvline(100 * target, color="black", linewidth=1, linestyle=_DOTS)
+        axis.set_yticks(range(len(models)), models)
+        axis.set(ylim=(len(models) - 0.5, -0.75))
+        axis.set(xlabel=f"test accuracy, % of images · bar: mean over seeds · dots: {target_name}")
     return figure
 
 

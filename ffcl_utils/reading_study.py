@@ -29,6 +29,7 @@ EXTRA = (
     {"pairing": "random", "margin": 0.0, "batch_size": 512, "trainable_input_layer": True},
     {"pairing": "balanced", "margin": 0.0, "batch_size": 512, "trainable_input_layer": True},
 )
+COLLAPSED = 3  # of ten classes, less than a third as many directions
 PROBES = 2000  # test images on which the representations are looked at
 TOGETHER = 40  # networks in one training: more no longer fit the processor's cache
 
@@ -186,6 +187,33 @@ def answer(found: pd.DataFrame) -> str:
         f"band{_listed(below)}, {len(above)} lie above it{_listed(above)}. Exponential training "
         f"and test losses are found in {len(either)} cells{_listed(either)}."
     )
+
+
+def why_weak(runs: pd.DataFrame) -> str:
+    """In words: what is wrong in the last hidden layer of the readings below the band of claim A1.
+
+    By rule: silent (any image without an active unit); collapsed (fewer than COLLAPSED directions);
+    starved (activations shorter than half the median of the readings that are not weak).
+    """
+    by_reading = runs.groupby("reading", sort=False)[
+        ["first", "silent", "dimension", "length"]
+    ].mean()
+    weak = by_reading[by_reading["first"] < A1_BAND[0]]
+    strong = by_reading[by_reading["first"] >= A1_BAND[0]]
+    found = {
+        "have silent images": weak["silent"] > 0,
+        f"collapse to fewer than {COLLAPSED} directions": weak["dimension"] < COLLAPSED,
+        "starve the output layer": weak["length"] < strong["length"].median() / 2,
+    }
+    told = pd.concat(found, axis=1)
+    sentences = [f"{len(weak)} readings stay below {100 * A1_BAND[0]:g} % on average."]
+    for reason, holds in told.items():
+        names = f" ({'; '.join(holds.index[holds])})" if holds.any() else ""
+        sentences.append(f"{holds.sum()} of them {reason}{names}.")
+    unexplained = told.index[~told.any(axis=1)]
+    if len(unexplained):
+        sentences.append(f"None of this is true of {'; '.join(unexplained)}.")
+    return " ".join(sentences)
 
 
 def _listed(rows: pd.DataFrame) -> str:

@@ -7,6 +7,8 @@ import torch
 from torch import Generator, Tensor
 from tqdm import tqdm
 
+from ffcl_utils.config import Config
+from ffcl_utils.data import Dataset
 from ffcl_utils.history import History
 
 PerSeed = dict[str, Tensor]
@@ -15,6 +17,23 @@ PerSeed = dict[str, Tensor]
 def generators_for(seeds: list[int]) -> list[Generator]:
     """One generator per seed, on the CPU whatever the device, so that draws never depend on it."""
     return [Generator().manual_seed(seed) for seed in seeds]
+
+
+def optimiser_for(
+    parameters: list[Tensor], config: Config, data: Dataset
+) -> tuple[torch.optim.Optimizer, Callable[[], None] | None]:
+    """Adam, and what `train` calls after every step: the schedule of its learning rate, if any.
+
+    config.schedule: "constant", or "one_cycle", which rises to the learning rate and falls to zero.
+    """
+    optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
+    if config.schedule == "constant":
+        return optimiser, None
+    steps = -(-len(data.train_images) // config.batch_size) * config.epochs
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, config.learning_rate, total_steps=steps
+    )
+    return optimiser, schedule.step
 
 
 def train(
@@ -26,7 +45,7 @@ def train(
     epochs: int,
     batch_size: int,
     title: str,
-    after_step: Callable[[], None] = lambda: None,
+    after_step: Callable[[], None] | None = None,
 ) -> History:
     """Minimise the sum of all local losses by mini-batches.
 
@@ -49,7 +68,8 @@ def train(
             optimiser.zero_grad(set_to_none=True)
             torch.stack(list(local.values())).sum().backward()
             optimiser.step()
-            after_step()
+            if after_step:
+                after_step()
             share = next(iter(batch.values())).shape[1] / count
             for name, loss in local.items():
                 sums[name] = sums.get(name, 0) + loss.detach() * share

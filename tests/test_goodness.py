@@ -14,6 +14,7 @@ from ffcl_utils.algorithms.goodness_rule import FIXED_NEGATIVES
 from ffcl_utils.analysis.locality import off_layer_gradient
 from ffcl_utils.config import configure
 from ffcl_utils.goodness import goodness_loss, relu_goodness
+from ffcl_utils.inputs import MASKS, pixel_masks
 from ffcl_utils.overlay import wrong_labels
 
 from .test_improved_ffcl import small
@@ -176,19 +177,30 @@ def test_training_is_the_plain_one(digits, system, overrides, phases):
         torch.testing.assert_close(trained, linear.weight.T, atol=2e-4, rtol=1e-3)
 
 
-def test_backprop_is_torch_nns(digits):
+@pytest.mark.parametrize("dropout, schedule", [(0.0, "constant"), (0.2, "one_cycle")])
+def test_backprop_is_torch_nns(digits, dropout, schedule):
     data = small(digits, 200)
-    rule = make("backprop", seeds=1, learning_rate=1e-3)
+    more = {"input_dropout": dropout, "schedule": schedule}
+    rule = make("backprop", seeds=1, learning_rate=1e-3, **more)
     linears = plain_layers(rule.layers)
     network = nn.Sequential(linears[0], nn.ReLU(), linears[1], nn.ReLU(), linears[2])
     adam = torch.optim.Adam(network.parameters(), lr=1e-3)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 1e-3, total_steps=2 * 5)
+    if schedule == "constant":
+        adam = torch.optim.Adam(network.parameters(), lr=1e-3)
     g = make("backprop", seeds=1).generators[0]
+    masks = pixel_masks(MASKS, 784, dropout)
     for _ in range(2):
-        for rows in torch.randperm(200, generator=g).split(48):
+        order = torch.randperm(200, generator=g)
+        mask = masks[torch.randint(MASKS, (200,), generator=g)] if dropout else torch.ones(200, 784)
+        for rows, seen in zip(order.split(48), mask.split(48), strict=True):
             images = (data.train_images[rows].float() / 255 - 0.1307) / 0.3081
             adam.zero_grad()
-            nn.functional.cross_entropy(network(images), data.train_labels[rows]).backward()
+            output = network(images * seen)
+            nn.functional.cross_entropy(output, data.train_labels[rows]).backward()
             adam.step()
+            if schedule == "one_cycle":
+                cycle.step()
     rule.fit(data)
     for k, linear in enumerate(linears):
         torch.testing.assert_close(rule.layers.weights[k][0], linear.weight.T, atol=2e-4, rtol=1e-3)

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from ffcl_utils.algorithms.mirror_contrast import MASKS, MirrorContrast
+from ffcl_utils.algorithms.mirror_contrast import MirrorContrast
 from ffcl_utils.config import configure
-from ffcl_utils.inputs import pixel_masks
+from ffcl_utils.inputs import MASKS, pixel_masks
 from ffcl_utils.pairing import balanced_partners
 from ffcl_utils.readings import gradient_across_layers
 
@@ -71,10 +71,15 @@ def plain_training(rule, data):
                 adams[k].zero_grad()
                 loss.backward()
                 adams[k].step()
-                seen = [nn.functional.normalize(x) if settings.normalised else x for x in out]
+                seen = [even(x) if settings.normalised else x for x in out]
             for schedule in schedules:
                 schedule.step()
     return twins
+
+
+def even(x):
+    """A root mean square of 1 in every row."""
+    return x / x.square().mean(1, keepdim=True).sqrt().clamp(min=1e-9)
 
 
 def representation_loss(settings, one, other, labels, others):

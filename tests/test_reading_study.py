@@ -97,3 +97,21 @@ def test_the_loss_that_the_readme_adds_shows_in_the_table(digits, monkeypatch):
     by_loss = runs.groupby("representation_loss")["reading"].unique()
     assert list(by_loss["angle"]) == ["random, margin 0, batch 512, angle"]
     assert len(by_loss["cosine_embedding"]) == 6
+
+
+def test_the_weak_readings_are_told_what_is_wrong_with_them():
+    figures = {  # first, silent, dimension, length
+        "strong": (0.9, 0.0, 6.0, 1.0),
+        "also strong": (0.6, 0.0, 2.0, 0.4),
+        "collapsed": (0.2, 0.0, 1.1, 5.0),
+        "starved": (0.5, 0.0, 6.0, 0.3),
+        "silent": (0.1, 0.2, 6.0, 0.9),
+        "riddle": (0.4, 0.0, 5.0, 0.8),
+    }
+    columns = ["first", "silent", "dimension", "length"]
+    runs = pd.DataFrame(figures, index=columns).T.rename_axis("reading").reset_index()
+    assert reading_study.why_weak(runs) == (
+        "4 readings stay below 58 % on average. 1 of them have silent images (silent). 1 of them "
+        "collapse to fewer than 3 directions (collapsed). 1 of them starve the output layer "
+        "(starved). None of this is true of riddle."
+    )

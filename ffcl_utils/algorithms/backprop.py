@@ -1,4 +1,7 @@
-"""Plain backpropagation: a linear head and cross-entropy, as in arXiv 2305.18353."""
+"""Plain backpropagation: a linear head and cross-entropy, as in arXiv 2305.18353.
+
+Dropped pixels and a schedule are there for a fair comparison with mirror contrast.
+"""
 
 from functools import partial
 
@@ -8,10 +11,10 @@ from torch import Generator, Tensor
 from ffcl_utils.config import BackpropConfig
 from ffcl_utils.data import Dataset
 from ffcl_utils.history import History
-from ffcl_utils.inputs import scale, take
+from ffcl_utils.inputs import MASKS, pixel_masks, scale, take
 from ffcl_utils.layers import Layers
 from ffcl_utils.losses import cross_entropy_loss
-from ffcl_utils.training import PerSeed, generators_for, train
+from ffcl_utils.training import PerSeed, generators_for, optimiser_for, train
 
 
 class Backprop:
@@ -25,12 +28,21 @@ class Backprop:
     def fit(self, data: Dataset) -> History:
         """Train all seeds; the test accuracy after every epoch."""
         images = scale(data.train_images, self.config.input_scaling)
+        optimiser, after_step = optimiser_for(self.layers.parameters(), self.config, data)
+        dropout = self.config.input_dropout
+        masks = pixel_masks(MASKS, images.shape[1], dropout) if dropout else None
 
         def draw_epoch(generator: Generator) -> PerSeed:
-            return {"image": torch.randperm(len(images), generator=generator)}
+            drawn = {"image": torch.randperm(len(images), generator=generator)}
+            if masks is not None:
+                drawn["mask"] = torch.randint(MASKS, (len(images),), generator=generator)
+            return drawn
 
         def losses(batch: PerSeed) -> PerSeed:
-            logits = self.layers.forward(take(images, batch["image"]), local=False)[-1]
+            seen = take(images, batch["image"])
+            if masks is not None:
+                seen *= take(masks, batch["mask"])
+            logits = self.layers.forward(seen, local=False)[-1]
             labels = take(data.train_labels, batch["image"])
             return {"cross_entropy": cross_entropy_loss(logits, labels)}
 
@@ -42,11 +54,12 @@ class Backprop:
             [partial(draw_epoch, generator) for generator in self.generators],
             losses,
             evaluate,
-            torch.optim.Adam(self.layers.parameters(), lr=self.config.learning_rate, fused=True),
+            optimiser,
             self.config.seed_list,
             self.config.epochs,
             self.config.batch_size,
             "BP",
+            after_step,
         )
 
     @torch.no_grad()

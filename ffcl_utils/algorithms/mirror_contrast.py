@@ -11,18 +11,15 @@ from functools import partial
 
 import torch
 from torch import Generator, Tensor
-from torch.optim.lr_scheduler import OneCycleLR
 
 from ffcl_utils.config import MirrorContrastConfig
 from ffcl_utils.data import Dataset
 from ffcl_utils.history import History
-from ffcl_utils.inputs import pixel_masks, take
+from ffcl_utils.inputs import MASKS, pixel_masks, take
 from ffcl_utils.losses import cosine_embedding_loss, cross_entropy_loss, mirror_contrast_loss
 from ffcl_utils.pairing import balanced_partners
-from ffcl_utils.training import PerSeed, generators_for, train
+from ffcl_utils.training import PerSeed, generators_for, optimiser_for, train
 from ffcl_utils.twins import Twins, accuracies
-
-MASKS = 4096  # of the pixels, of which every visit of an image draws one
 
 
 class MirrorContrast(Twins):
@@ -42,12 +39,7 @@ class MirrorContrast(Twins):
     def fit(self, data: Dataset) -> History:
         """Train all seeds; local losses per layer, test accuracy of each twin and their mean."""
         draws, losses = self.training_functions(data)
-        optimiser = torch.optim.Adam(self.parameters(), lr=self.config.learning_rate, fused=True)
-        more = {}
-        if self.config.schedule == "one_cycle":
-            steps = -(-len(data.train_images) // self.config.batch_size) * self.config.epochs
-            schedule = OneCycleLR(optimiser, self.config.learning_rate, total_steps=steps)
-            more["after_step"] = schedule.step
+        optimiser, after_step = optimiser_for(self.parameters(), self.config, data)
 
         def evaluate() -> PerSeed:
             found = accuracies(self.twin_probabilities(data.test_images), data.test_labels)
@@ -62,7 +54,7 @@ class MirrorContrast(Twins):
             self.config.epochs,
             self.config.batch_size,
             "mirror contrast",
-            **more,
+            after_step,
         )
 
     def training_functions(

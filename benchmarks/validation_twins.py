@@ -17,18 +17,18 @@ SEEDS = {"seeds": 2, "first_seed": 50}
 RULES = {"mirror_contrast": MirrorContrast, "backprop": Backprop}
 SMALL = {"layers": (784, 64, 64, 10), "epochs": 30, "batch_size": 512}
 CYCLE = SMALL | {"input_dropout": 0.1, "schedule": "one_cycle"}
+# Fewer epochs and one seed: to compare temperatures is enough.
+WIDE = {"layers": (784, 1024, 1024, 10), "epochs": 15, "learning_rate": 6e-3, "input_dropout": 0.2}
 TRIED = (
-    ("mirror_contrast", {"learning_rate": 3e-3}),
-    ("mirror_contrast", {"learning_rate": 1e-2}),
-    ("mirror_contrast", {"learning_rate": 2e-2}),
-    ("mirror_contrast", {"learning_rate": 1e-2, "temperature": 0.05}),
-    ("mirror_contrast", {"learning_rate": 2e-2, "temperature": 0.05}),
-    ("mirror_contrast", {"learning_rate": 1e-2, "temperature": 0.1}),
-    ("mirror_contrast", {"learning_rate": 1e-2, "input_dropout": 0.05}),
-    ("mirror_contrast", {"learning_rate": 1e-2, "input_dropout": 0.2}),
-    ("mirror_contrast", {"learning_rate": 1e-2, "batch_size": 256}),
-    *(("backprop", SMALL | {"learning_rate": rate}) for rate in (3e-4, 1e-3, 3e-3)),
-    *(("backprop", CYCLE | {"learning_rate": rate}) for rate in (3e-3, 1e-2, 2e-2)),
+    ("mirror_contrast", {"learning_rate": 6e-3, "temperature": 0.07}),
+    ("mirror_contrast", {"learning_rate": 6e-3, "temperature": 0.05}),
+    ("mirror_contrast", {"learning_rate": 1.2e-2, "temperature": 0.05}),
+    ("mirror_contrast", {"learning_rate": 2.5e-2, "temperature": 0.05}),
+    ("mirror_contrast", {"learning_rate": 1.2e-2, "temperature": 0.05, "input_dropout": 0.05}),
+    ("mirror_contrast", {"learning_rate": 1.2e-2, "temperature": 0.05, "batch_size": 256}),
+    *(("backprop", SMALL | {"learning_rate": rate}) for rate in (1e-3, 2e-3, 4e-3)),
+    *(("backprop", CYCLE | {"learning_rate": rate}) for rate in (3e-3, 6e-3, 1.2e-2)),
+    *(("mirror_contrast", WIDE | {"seeds": 1, "temperature": t}) for t in (0.07, 0.04, 0.03, 0.02)),
 )
 
 

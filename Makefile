@@ -9,7 +9,7 @@ READY   = .venv/.ready
 SNAKEMAKE = .venv/bin/snakemake --cores $(CORES) --rerun-incomplete --keep-going --nolock \
             --quiet host reason rules
 
-.PHONY: reproduce reproduce-all test lab bench results lock
+.PHONY: reproduce reproduce-all test lab site bench results lock
 
 reproduce: $(READY)  ## every claim, at the preset PRESET (smoke, paper or full)
 	@data=$$($(PY) -m ffcl_utils data --choose-for $(PRESET)) || exit 1; \
@@ -26,6 +26,9 @@ test: $(READY)  ## style, tests, and every notebook at the smoke preset
 
 lab: $(READY)  ## explore the notebooks in JupyterLab
 	.venv/bin/jupyter lab --notebook-dir=notebooks
+
+site: $(READY)  ## the committed results as pages to read, in site/
+	$(PY) -m ffcl_utils site site
 
 bench: $(READY)  ## speed, side by side with a plain implementation
 	$(PY) benchmarks/improved_ffcl.py

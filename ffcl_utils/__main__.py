@@ -1,4 +1,4 @@
-"""Command line: python -m ffcl_utils  data | run | claims | verify | promote."""
+"""Command line: python -m ffcl_utils  data | run | claims | verify | promote | site."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ffcl_utils import claims as ledger
-from ffcl_utils import comparison, config, data, files, notebooks, report, results
+from ffcl_utils import comparison, config, data, files, notebooks, report, results, site
 from ffcl_utils.paths import ROOT
 
 EXPECTED = (
@@ -109,6 +109,16 @@ def promote(run: Path, reference: Path) -> None:
     """Make a finished run the reference: copy it, and put its claims table into the README."""
     results.promote(run, reference)
     claims(reference, write=reference / "claims.json", readme=ROOT / "README.md")
+
+
+@app.command("site")
+def build_site(
+    target: Path,
+    results_of: Annotated[str, typer.Option("--results", help="a finished run")] = "",
+) -> None:
+    """Make a static site of the committed results, or of another finished run."""
+    site.build(results_of, target)
+    typer.echo(f"open {target / 'index.html'}")
 
 
 def main() -> None:

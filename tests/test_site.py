@@ -1,0 +1,131 @@
+"""The site: whole, readable without a network, its links and figures there."""
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+
+from ffcl_utils import site
+from ffcl_utils.files import OutputError
+from ffcl_utils.paths import RESULTS
+
+REFERENCE = RESULTS / "paper"
+
+
+class Page(HTMLParser):
+    """Links, images, what the page loads, and its text."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.images, self.loads, self.words, self.ids = [], [], [], [], []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.ids += [given["id"]] if "id" in given else []
+        if tag == "a":
+            self.links.append(given["href"])
+        if tag == "img":
+            self.images.append(given)
+        if tag in {"script", "iframe", "object", "video"} or given.get("rel") == "stylesheet":
+            self.loads.append((tag, given.get("href") or given.get("src")))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built") / "site"
+    site.build("", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(built):
+    return {path.name: Page(path) for path in sorted(built.glob("*.html"))}
+
+
+def test_every_claim_leads_to_its_notebook_with_where_it_was_run(built, pages):
+    claims = json.loads((REFERENCE / "claims.json").read_text(encoding="utf-8"))
+    first = pages["index.html"]
+    for claim in claims:
+        assert f"{claim['folder']}.html" in first.links, claim["id"]
+        assert claim["verdict"] in first.text
+        commit = json.loads((REFERENCE / claim["folder"] / "provenance.json").read_text())
+        notebook = pages[f"{claim['folder']}.html"]
+        assert commit["git_commit"][:12] in notebook.text
+        assert f"{claim['folder']}/provenance.json" in notebook.links
+    assert " ".join(claims[0]["statement"].split()) in first.text
+
+
+def test_pages_load_nothing_but_their_style_and_every_link_leads_somewhere(built, pages):
+    assert len(pages) == 1 + len(list(REFERENCE.glob("*/executed.ipynb")))
+    for name, page in pages.items():
+        assert page.loads == [("link", "style.css")], name
+        local = [link for link in page.links if not link.startswith("https://")]
+        for link in local:
+            path, _, anchor = unquote(link).partition("#")
+            assert not path or (built / path).is_file(), (name, link)
+            assert path or not anchor or anchor in page.ids, (name, link)
+    assert "@import" not in (built / "style.css").read_text(encoding="utf-8")
+
+
+def test_every_figure_is_there_as_svg_with_a_text_alternative(built, pages):
+    for path in REFERENCE.glob("*/executed.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        shown = [output for output in outputs if "image/png" in output.get("data", {})]
+        images = pages[f"{path.parent.name}.html"].images
+        assert len(images) == len(shown), path
+        for image in images:
+            assert (built / image["src"]).suffix == ".svg", (path, image["src"][:80])
+            assert (built / image["src"]).is_file()
+            assert re.fullmatch(r"Figure: .{3,}", image["alt"]), path
+
+
+def test_pages_fit_a_phone_and_can_be_rebuilt(built, pages, tmp_path):
+    page = (built / "index.html").read_text(encoding="utf-8")
+    assert 'name="viewport" content="width=device-width, initial-scale=1"' in page
+    for path in built.glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert text.count("<table") == text.count('<div class="scroll"><table'), path.name
+    copied = tmp_path / "site"
+    shutil.copytree(built, copied)
+    (copied / "left_over.html").touch()
+    site.build("", copied)
+    assert not (copied / "left_over.html").exists()
+
+
+def test_another_folder_is_not_overwritten(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(OutputError, match="is not a site"):
+        site.build("", tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_chromium_shows_the_pages_without_an_error(built, tmp_path):
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("needs Chromium")
+    for name in ("index.html", "01_improved_ffcl_accuracy.html"):
+        shown = subprocess.run(
+            [
+                chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+                "--no-first-run", "--disable-background-networking", "--disable-component-update",
+                "--disable-sync", f"--user-data-dir={tmp_path}", "--enable-logging=stderr",
+                "--window-size=390,800", "--dump-dom", (built / name).as_uri(),
+            ],
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        assert "<main>" in shown.stdout
+        assert ":CONSOLE" not in shown.stderr, shown.stderr

@@ -481,5 +481,6 @@ def ours_in_words(row: dict) -> str:
         return f"{round(ours['mean'] * ours['n_seeds'])} of {seeds}"
     if row["kind"] == "%":
         mean, std, high = (100 * ours[key] for key in ("mean", "std", "max"))
-        return f"{mean:.1f} ± {std:.1f} %, best {high:.1f} % ({seeds})"
+        digits = 1 if std >= 0.1 else 2
+        return f"{mean:.{digits}f} ± {std:.{digits}f} %, best {high:.{digits}f} % ({seeds})"
     return f"{ours['mean']:.3g} ± {ours['std']:.2g} ({seeds})"

@@ -84,16 +84,17 @@ class MirrorContrastConfig(Config):
     """Settings of mirror contrast, which goes beyond the papers; the rest is improved FFCL's.
 
     Defaults were chosen on held-out training images (benchmarks/validation_twins.py).
-    contrast: every image of one batch against every image of the other, or each against one
-    partner (half of them of its class, cosine embedding loss with `margin`). guide: the twin, or
-    each network itself (one half of its batch against the other). schedule: of the learning rate.
+    contrast: every image of one batch against every image of the other, against its class means, or
+    against one partner (half of them of its class, cosine embedding loss with `margin`).
+    guide: the twin, or each network itself (one half of its batch against the other). schedule: of
+    the learning rate.
     """
 
     layers: LayerSizes = (784, 64, 64, 10)
     epochs: PositiveInt = 30
     learning_rate: PositiveFloat = 1.2e-2
     batch_size: PositiveInt = 256
-    contrast: Literal["every_pair", "one_partner"] = "every_pair"
+    contrast: Literal["every_pair", "class_means", "one_partner"] = "every_pair"
     guide: Literal["twin", "itself"] = "twin"
     temperature: PositiveFloat = 0.05
     margin: float = Field(default=0.5, ge=-1, le=1)

@@ -10,6 +10,8 @@ from torch.nn.functional import (
     one_hot,
 )
 
+CLASSES = 10  # of MNIST and of Fashion-MNIST
+
 
 def cosine_embedding_loss(
     first: Tensor, second: Tensor, labels: Tensor, partner_labels: Tensor, margin: Tensor | float
@@ -53,6 +55,34 @@ def mirror_contrast_loss(
     return (loss - (weights * similarity).sum(-1).mean(-1)) / 2
 
 
+def class_mean_loss(
+    first: Tensor,
+    second: Tensor,
+    labels: Tensor,
+    partner_labels: Tensor,
+    margin: Tensor | float = 0.0,
+    temperature: float = 0.05,
+) -> Tensor:
+    """Every image of one twin against the class means of the other twin's batch.
+
+    Arguments as `cosine_embedding_loss`; the margin has no meaning here. The mean over a class is
+    that of activations of length 1; cosines with the means, divided by the temperature, are the
+    logits of a cross-entropy over the classes of the batch; in both directions. An image whose
+    class the other batch does not hold counts as 0. Returns (S,). As in prototypical networks
+    (Snell et al. 2017), but between two networks.
+    """
+    found = 0
+    seen = (normalize(first, dim=-1), labels), (normalize(second, dim=-1), partner_labels)
+    for (images, own), (others, theirs) in (seen, seen[::-1]):
+        members = one_hot(theirs, CLASSES).to(others.dtype).transpose(1, 2)
+        means = normalize(members @ others, dim=-1)
+        present = members.any(-1).unsqueeze(1)
+        logits = (images @ means.transpose(1, 2) / temperature).masked_fill(~present, -torch.inf)
+        right = logits.log_softmax(-1).gather(-1, own.unsqueeze(-1)).squeeze(-1)
+        found = found - right.masked_fill(right.isinf(), 0).mean(-1)
+    return found / 2
+
+
 def softmax_bce_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Classification loss as improved FFCL has it: binary cross-entropy of the softmax outputs.
 
@@ -72,4 +102,5 @@ CLASSIFICATION_LOSSES = {"bce": softmax_bce_loss, "cross_entropy": cross_entropy
 REPRESENTATION_LOSSES = {
     "cosine_embedding": cosine_embedding_loss,
     "mirror_contrast": mirror_contrast_loss,
+    "class_means": class_mean_loss,
 }

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 
 from ffcl_utils.losses import (
     REPRESENTATION_LOSSES,
+    class_mean_loss,
     cosine_embedding_loss,
     cross_entropy_loss,
     mirror_contrast_loss,
@@ -122,6 +123,29 @@ def test_mirror_contrast_is_supervised_contrast_pair_by_pair(seed, temperature):
                 same = [k for k, x in enumerate(others) if x == label]
                 for k in same:
                     total -= (scores[k] - scores.logsumexp(0)) / len(same) / BATCH / 2
+        assert found[s].item() == pytest.approx(float(total), rel=1e-6, abs=1e-9)
+
+
+@given(st.integers(0, 10_000), st.floats(0.05, 2))
+@settings(max_examples=20, deadline=None)
+def test_class_means_are_compared_image_by_image(seed, temperature):
+    first, second = activations(seed).double(), activations(seed + 1).double()
+    g = torch.Generator().manual_seed(seed)
+    labels, partners = (torch.randint(0, 4, (SEEDS, BATCH), generator=g) for _ in range(2))
+    found = class_mean_loss(first, second, labels, partners, temperature=temperature)
+    for s in range(SEEDS):
+        total = 0.0
+        for (one, own), (other, others) in (
+            ((first[s], labels[s]), (second[s], partners[s])),
+            ((second[s], partners[s]), (first[s], labels[s])),
+        ):
+            unit = other / other.norm(dim=-1, keepdim=True)
+            means = {c: unit[others == c].mean(0) for c in others.tolist()}
+            for image, label in zip(one, own.tolist(), strict=True):
+                scores = {c: torch.cosine_similarity(image, m, dim=0) for c, m in means.items()}
+                if label in scores:
+                    every = torch.stack(list(scores.values())) / temperature
+                    total -= (scores[label] / temperature - every.logsumexp(0)) / BATCH / 2
         assert found[s].item() == pytest.approx(float(total), rel=1e-6, abs=1e-9)
 
 

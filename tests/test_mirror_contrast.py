@@ -30,6 +30,24 @@ def contrast(one, other, labels, others, temperature):
     return total / 2
 
 
+def class_means(one, other, labels, others, temperature):
+    """Cross-entropy of the cosines with the other batch's class means, in both directions."""
+    total = 0
+    unit = nn.functional.normalize
+    for images, own, seen, theirs in ((one, labels, other, others), (other, others, one, labels)):
+        present = theirs.unique()
+        means = torch.stack([unit(seen[theirs == c]).mean(0) for c in present])
+        scores = unit(images) @ unit(means).T / temperature
+        known = [int(c) in present.tolist() for c in own]
+        target = torch.searchsorted(present, own[known])
+        found = nn.functional.cross_entropy(scores[known], target, reduction="sum")
+        total = total + found / len(own)
+    return total / 2
+
+
+CONTRASTS = {"every_pair": contrast, "class_means": class_means}
+
+
 def plain_training(rule, data):
     """Linear layers, one Adam per layer, the schedule by PyTorch's own, image by image masks."""
     settings = rule.config
@@ -49,10 +67,10 @@ def plain_training(rule, data):
     masks = pixel_masks(MASKS, 784, settings.input_dropout)
     for _ in range(settings.epochs):
         order = torch.randperm(len(images), generator=generator)
-        if settings.contrast == "every_pair":
-            partner = torch.randperm(len(images), generator=generator)
-        else:
+        if settings.contrast == "one_partner":
             partner = balanced_partners(labels, generator)[order]
+        else:
+            partner = torch.randperm(len(images), generator=generator)
         drawn = torch.randint(MASKS, (2, len(images)), generator=generator)
         for start in range(0, len(images), settings.batch_size):
             part = slice(start, start + settings.batch_size)
@@ -87,10 +105,10 @@ def representation_loss(settings, one, other, labels, others):
         target = torch.where(labels == others, 1.0, -1.0)
         return nn.functional.cosine_embedding_loss(one, other, target, settings.margin)
     if settings.guide == "twin":
-        return contrast(one, other, labels, others, settings.temperature)
+        return CONTRASTS[settings.contrast](one, other, labels, others, settings.temperature)
     half = len(labels) // 2
     parts = [
-        contrast(x[:half], x[half:], y[:half], y[half:], settings.temperature)
+        CONTRASTS[settings.contrast](x[:half], x[half:], y[:half], y[half:], settings.temperature)
         for x, y in ((one, labels), (other, others))
     ]
     return sum(parts) / 2
@@ -100,6 +118,7 @@ def representation_loss(settings, one, other, labels, others):
     "overrides",
     [
         {},
+        {"contrast": "class_means"},
         {"contrast": "one_partner"},
         {"guide": "itself"},
         {"normalised": False, "input_dropout": 0.0},

@@ -16,10 +16,17 @@ from ffcl_utils.config import MirrorContrastConfig
 from ffcl_utils.data import Dataset
 from ffcl_utils.history import History
 from ffcl_utils.inputs import MASKS, pixel_masks, take
-from ffcl_utils.losses import cosine_embedding_loss, cross_entropy_loss, mirror_contrast_loss
+from ffcl_utils.losses import (
+    class_mean_loss,
+    cosine_embedding_loss,
+    cross_entropy_loss,
+    mirror_contrast_loss,
+)
 from ffcl_utils.pairing import balanced_partners
 from ffcl_utils.training import PerSeed, generators_for, optimiser_for, train
 from ffcl_utils.twins import Twins, accuracies
+
+CONTRASTS = {"class_means": class_mean_loss, "every_pair": mirror_contrast_loss}
 
 
 class MirrorContrast(Twins):
@@ -66,10 +73,10 @@ class MirrorContrast(Twins):
 
         def draw_epoch(generator: Generator) -> PerSeed:
             first = torch.randperm(len(images), generator=generator)
-            if self.config.contrast == "every_pair":
-                second = torch.randperm(len(images), generator=generator)
-            else:
+            if self.config.contrast == "one_partner":
                 second = balanced_partners(data.train_labels, generator)[first]
+            else:
+                second = torch.randperm(len(images), generator=generator)
             first_mask, second_mask = torch.randint(MASKS, (2, len(images)), generator=generator)
             return {
                 "first": first,
@@ -103,7 +110,7 @@ class MirrorContrast(Twins):
         settings = self.config
         if settings.contrast == "one_partner":
             return cosine_embedding_loss(one, other, labels, other_labels, settings.margin)
-        contrast = partial(mirror_contrast_loss, temperature=settings.temperature)
+        contrast = partial(CONTRASTS[settings.contrast], temperature=settings.temperature)
         if settings.guide == "twin":
             return contrast(one, other, labels, other_labels)
         half = labels.shape[1] // 2

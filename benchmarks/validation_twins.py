@@ -49,6 +49,7 @@ TRIED = (
     *(("mirror_contrast", settings) for settings in MIRROR),
     *(("backprop", SMALL | {"learning_rate": rate}) for rate in (1e-3, 2e-3, 4e-3)),
     *(("backprop", CYCLE | {"learning_rate": rate}) for rate in (3e-3, 6e-3, 1.2e-2)),
+    ("backprop", CYCLE | {"learning_rate": 6e-3, "input_dropout": 0.2}),
 )
 SHOWN = ("layers", "epochs", "batch_size", "learning_rate", "input_dropout", "schedule")
 PATH = RESULTS / "validation_twins.csv"

@@ -84,22 +84,22 @@ class MirrorContrastConfig(Config):
     """Settings of mirror contrast, which goes beyond the papers; the rest is improved FFCL's.
 
     Defaults were chosen on held-out training images (benchmarks/validation_twins.py).
-    contrast: every image of one batch against every image of the other, against its class means, or
-    against one partner (half of them of its class, cosine embedding loss with `margin`).
+    contrast: every image of one batch against the class means of the other, against every image of
+    it, or against one partner (half of them of its class, cosine embedding loss with `margin`).
     guide: the twin, or each network itself (one half of its batch against the other). schedule: of
     the learning rate.
     """
 
     layers: LayerSizes = (784, 64, 64, 10)
     epochs: PositiveInt = 30
-    learning_rate: PositiveFloat = 1.2e-2
+    learning_rate: PositiveFloat = 6e-3
     batch_size: PositiveInt = 256
-    contrast: Literal["every_pair", "class_means", "one_partner"] = "every_pair"
+    contrast: Literal["class_means", "every_pair", "one_partner"] = "class_means"
     guide: Literal["twin", "itself"] = "twin"
-    temperature: PositiveFloat = 0.05
+    temperature: PositiveFloat = 0.035
     margin: float = Field(default=0.5, ge=-1, le=1)
     normalised: bool = True
-    input_dropout: float = Field(default=0.1, ge=0, lt=1)
+    input_dropout: float = Field(default=0.2, ge=0, lt=1)
     schedule: Literal["one_cycle", "constant"] = "one_cycle"
     input_scaling: Literal["unit", "standardised"] = "standardised"
     predictor: Literal["first", "second", "mean"] = "mean"

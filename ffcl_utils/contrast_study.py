@@ -19,9 +19,17 @@ from ffcl_utils.twins import accuracies, with_mean
 
 MIRROR, BACKPROP, SAME = "mirror contrast", "backprop", "backprop, same ingredients"
 Network = Literal["paper", "wide"]
+# Their own best settings, where an ingredient's loss wants other ones.
+PAIRS = {
+    "contrast": "every_pair",
+    "temperature": 0.05,
+    "learning_rate": 1.2e-2,
+    "input_dropout": 0.1,
+}
 # What mirror contrast adds to improved FFCL, and what is left without it. A rate that does not
 # fall has to be smaller.
 WITHOUT = {
+    "every pair, no class means": PAIRS,
     "one partner an image": {"contrast": "one_partner"},
     "each network its own guide": {"guide": "itself"},
     "lengths not evened out": {"normalised": False},
@@ -32,6 +40,7 @@ ABLATION_SEEDS = 3
 # The paper's network is the settings' default; wide layers want other ones.
 WIDE = {
     "layers": (784, 1024, 1024, 10),
+    "contrast": "every_pair",
     "batch_size": 512,
     "learning_rate": 6e-3,
     "temperature": 0.03,
@@ -64,6 +73,11 @@ def configure_study(preset: str, network: Network = "paper", **overrides) -> dic
     configs[BACKPROP] = configure("backprop", preset, learning_rate=BACKPROP_RATE, **shared)
     configs[SAME] = configure("backprop", preset, learning_rate=SAME_RATE, **(shared | ingredients))
     return configs
+
+
+def ablation_config(configs: dict[str, Config]) -> Config:
+    """The settings of one ablation, which has fewer seeds; where there is none, the twins'."""
+    return configs.get(next(iter(WITHOUT)), configs[MIRROR])
 
 
 def train_study(

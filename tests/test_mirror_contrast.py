@@ -118,7 +118,7 @@ def representation_loss(settings, one, other, labels, others):
     "overrides",
     [
         {},
-        {"contrast": "class_means"},
+        {"contrast": "every_pair"},
         {"contrast": "one_partner"},
         {"guide": "itself"},
         {"normalised": False, "input_dropout": 0.0},

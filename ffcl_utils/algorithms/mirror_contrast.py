@@ -1,9 +1,10 @@
-"""Mirror contrast: twin networks that learn from every pair of their two batches.
+"""Mirror contrast: twin networks each of which learns from the whole batch of the other.
 
 The idea of improved FFCL (arXiv 2405.03432) taken further: two networks of one shape, each the
 other's guide, one local loss per layer pair, nothing propagated back. What differs: every image of
-one twin's batch is set against every image of the other's, layers see activations of one length,
-a share of the pixels is dropped, and the learning rate rises and falls.
+one twin's batch is set against all of the other's, by the means of its classes or pair by pair,
+layers see activations of one length, a share of the pixels is dropped, and the learning rate rises
+and falls.
 """
 
 from collections.abc import Callable

@@ -31,13 +31,21 @@ def snakemake(runs):
     ]  # fmt: skip
 
 
+def command_line(process):
+    """Of a process that may end while it is looked at."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 def family(process):
     """Runner and kernel among the workflow's descendants, once the kernel is training."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         children = process.children(recursive=True)
-        runner = [p for p in children if "ffcl_utils" in p.cmdline()]
-        kernel = [p for p in children if "ipykernel_launcher" in p.cmdline()]
+        runner = [p for p in children if "ffcl_utils" in command_line(p)]
+        kernel = [p for p in children if "ipykernel_launcher" in command_line(p)]
         if runner and kernel and kernel[0].cpu_times().user > 3:
             return {"workflow": process, "runner": runner[0], "kernel": kernel[0]}
         time.sleep(0.2)

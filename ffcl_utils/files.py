@@ -3,7 +3,10 @@
 import json
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 
 class OutputError(Exception):
@@ -41,3 +44,18 @@ def write_json(path: Path, content: object) -> None:
 def read_json(path: Path):
     """Parsed content of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def npz_writer(arrays: dict[str, np.ndarray], save: Callable) -> Callable[[Path], None]:
+    """What writes arrays into an npz file; save: np.savez or np.savez_compressed."""
+    return partial(_save, arrays, save)
+
+
+def _save(arrays: dict[str, np.ndarray], save: Callable, path: Path) -> None:
+    save(path, **arrays)
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an npz file, by name; none that would need pickle."""
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}

@@ -1,13 +1,12 @@
 """Trained networks and their representations as files, and back: npz without pickle.
 
 A run keeps every seed's weights (`weights/<model>.npz`) and a compact set that is committed with
-the results (`representations/`): of one seed of each model the weights in float16 and the
+the results (`representations/`): of one seed of each model the network (`compact.py`) and the
 activations of 1,000 test images, so that the analyses open on real representations after cloning.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +17,10 @@ from torch import Tensor
 from ffcl_utils.algorithms.backprop import Backprop
 from ffcl_utils.algorithms.bp_ff import BPFF
 from ffcl_utils.algorithms.forward_forward import ForwardForward
+from ffcl_utils.compact import network_files, read_weights, stacks_of
 from ffcl_utils.config import SYSTEMS, Config, configure
 from ffcl_utils.data import Dataset, class_names, load
-from ffcl_utils.files import read_json
+from ffcl_utils.files import npz_writer, read_json, read_npz
 from ffcl_utils.history import History
 from ffcl_utils.paths import RESULTS
 from ffcl_utils.results import label
@@ -58,8 +58,8 @@ def file_name(model: str) -> str:
 
 
 def layers_of(rule) -> tuple[list[Tensor], list[Tensor]]:
-    """Weights and biases of a rule, layer by layer."""
-    layers = rule.layers if isinstance(rule, Backprop) else rule.network.layers
+    """Weights and biases of a rule with one network, layer by layer."""
+    (layers,) = stacks_of(rule).values()
     return layers.weights, layers.biases
 
 
@@ -72,12 +72,8 @@ def weight_files(rules: dict) -> dict[str, Callable[[Path], None]]:
             for kind, tensors in zip(("weight", "bias"), layers_of(rule), strict=True)
             for k, tensor in enumerate(tensors)
         }
-        files[f"weights/{file_name(name)}.npz"] = partial(_save, arrays, np.savez)
+        files[f"weights/{file_name(name)}.npz"] = npz_writer(arrays, np.savez)
     return files
-
-
-def _save(arrays: dict[str, np.ndarray], save: Callable, path: Path) -> None:
-    save(path, **arrays)
 
 
 def read_rule(path: Path, config: Config):
@@ -135,15 +131,14 @@ def compact_files(rules: dict, data: Dataset) -> dict[str, Callable[[Path], None
     files = {}
     for name, rule in (rules | untrained).items():
         found = represent(rule, images, labels, trained=name != UNTRAINED)
-        for k, (layer, weights) in enumerate(zip(found.layers, found.weights, strict=True), 1):
+        for k, layer in enumerate(found.layers, 1):
             arrays = {"activations": layer[:1].astype(np.float16)}
             if k == 1:
                 arrays |= {"labels": found.labels, "correct": found.correct[:1]}
-            base = f"representations/{file_name(name)}"
-            files[f"{base}_layer{k}.npz"] = partial(_save, arrays, np.savez_compressed)
-            if name != UNTRAINED:
-                arrays = {"weights": weights[:1].astype(np.float16)}
-                files[f"{base}_weights{k}.npz"] = partial(_save, arrays, np.savez_compressed)
+            path = f"representations/{file_name(name)}_layer{k}.npz"
+            files[path] = npz_writer(arrays, np.savez_compressed)
+        if name != UNTRAINED:
+            files |= network_files(file_name(name), rule)
     return files
 
 
@@ -200,13 +195,13 @@ def _read_compact(folder: Path) -> Source:
     found = {}
     for name in (*configs, UNTRAINED):
         base = folder / "representations" / file_name(name)
-        layers = [_arrays(path) for path in sorted(base.parent.glob(f"{base.name}_layer*.npz"))]
-        weights = [_arrays(path) for path in sorted(base.parent.glob(f"{base.name}_weights*.npz"))]
+        layers = [read_npz(path) for path in sorted(base.parent.glob(f"{base.name}_layer*.npz"))]
         if not layers:
             raise FileNotFoundError(f"no representations of {name} in {base.parent}")
+        weights = [] if name == UNTRAINED else read_weights(base)["weights"]
         found[name] = Representation(
             [layer["activations"] for layer in layers],
-            [weight["weights"].astype(np.float32) for weight in weights],
+            weights[: len(layers)],
             layers[0]["correct"],
             layers[0]["labels"],
         )
@@ -216,8 +211,3 @@ def _read_compact(folder: Path) -> Source:
     )
     name = origin["dataset"]
     return Source(found, one_seed, name, class_names(name), origin["data_sha256"], note)
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}

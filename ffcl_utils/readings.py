@@ -4,8 +4,12 @@ literal: where the paper is silent, what the original FFCL does (a random partne
 of the pairs of one class, all else equal.
 """
 
+from collections.abc import Callable
+from pathlib import Path
+
 from torch import Tensor
 
+from ffcl_utils import compact
 from ffcl_utils.algorithms.improved_ffcl import ImprovedFFCL
 from ffcl_utils.analysis.locality import off_layer_gradient
 from ffcl_utils.config import Config, configure
@@ -41,3 +45,16 @@ def gradient_across_layers(twins: ImprovedFFCL, data: Dataset, images: int = 256
     batch = [twins.scaled(data.train_images[part]).expand(seeds, -1, -1) for part in (one, other)]
     labels = [data.train_labels[part].expand(seeds, -1) for part in (one, other)]
     return off_layer_gradient(twins.local_losses(*batch, *labels), twins.layers())
+
+
+def network_files(twins: dict[str, ImprovedFFCL]) -> dict[str, Callable[[Path], None]]:
+    """By file name, what writes both twins of the first seed of every reading (`compact.py`)."""
+    files = {}
+    for reading, rule in twins.items():
+        files |= compact.network_files(file_name(reading), rule)
+    return files
+
+
+def file_name(reading: str) -> str:
+    """A reading's name as the first part of its networks' files."""
+    return f"improved_ffcl_{reading}"

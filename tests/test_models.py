@@ -7,7 +7,11 @@ import torch
 
 from ffcl_utils import data as datasets
 from ffcl_utils import ensemble_study, models, results, unseen_study
+from ffcl_utils.algorithms.improved_ffcl import ImprovedFFCL
+from ffcl_utils.compact import network_files, read_network, read_weights, stacks_of
+from ffcl_utils.config import configure
 from ffcl_utils.data import without_class
+from ffcl_utils.files import write_whole
 from ffcl_utils.paths import RESULTS
 
 from .test_improved_ffcl import small
@@ -77,6 +81,34 @@ def test_the_compact_set_is_the_first_seed_of_stratified_images(trained, folder)
         assert np.array_equal(found.correct, whole.correct[:1, rows])
         for one, every in zip(found.layers, whole.layers, strict=True):
             np.testing.assert_allclose(one, every[:1, rows], rtol=2e-3, atol=1e-3)
+
+
+def test_a_network_comes_back_from_its_small_files_in_half_precision(trained, folder):
+    configs, rules, _ = trained
+    for name, rule in rules.items():
+        fresh = models.RULES[models.MODELS[name][0]](configs[name].model_copy(update={"seeds": 1}))
+        read_network(folder / "representations" / models.file_name(name), fresh)
+        for stack, layers in stacks_of(rule).items():
+            back = stacks_of(fresh)[stack]
+            for one, every in zip(back.weights, layers.weights, strict=True):
+                torch.testing.assert_close(one, every[:1], rtol=1e-3, atol=1e-6)
+            for one, every in zip(back.biases, layers.biases, strict=True):
+                assert torch.equal(one, every[:1])
+
+
+def test_both_twins_come_back_from_their_small_files(tmp_path):
+    config = configure("improved_ffcl", "smoke", seeds=2)
+    rule = ImprovedFFCL(config)
+    for path, write in network_files("improved_ffcl", rule).items():
+        write_whole(tmp_path / path, write)
+    fresh = ImprovedFFCL(config.model_copy(update={"seeds": 1, "first_seed": 5}))
+    read_network(tmp_path / "representations" / "improved_ffcl", fresh)
+    for twin in ("first", "second"):
+        one, every = getattr(fresh, twin), getattr(rule, twin)
+        for a, b in zip(one.parameters(), every.parameters(), strict=True):
+            torch.testing.assert_close(a, b[:1], rtol=1e-3, atol=1e-6)
+    with pytest.raises(FileNotFoundError, match="no weights of nobody in"):
+        read_weights(tmp_path / "nobody")
 
 
 def test_a_folder_without_representations_is_named(folder, tmp_path):

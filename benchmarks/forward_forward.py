@@ -21,15 +21,18 @@ PREDICTED = 2000
 EPOCHS = 3  # where layers learn in sequence: what a layer sees is computed once for all epochs
 
 
-def rule(training: str = "simultaneous", epochs: int = 1) -> ForwardForward:
+def rule(
+    training: str = "simultaneous", epochs: int = 1, products: str = "float32"
+) -> ForwardForward:
     """FF of one seed."""
     settings = {"seeds": 1, "epochs": epochs, "batch_size": BATCH, "training": training}
+    settings["products"] = products
     return ForwardForward(configure("forward_forward", "paper", **settings))
 
 
-def simultaneous(data: Dataset) -> float:
+def simultaneous(data: Dataset, products: str = "float32") -> float:
     """Seconds of ours for one epoch with all layers at once, and nothing but the training."""
-    ff = rule()
+    ff = rule(products=products)
     started = time.perf_counter()
     ff.train(data, ff.local_losses, ff.network.layers.parameters(), "", watch=False)
     return time.perf_counter() - started
@@ -112,6 +115,7 @@ def main() -> None:
             "sequential": lambda: sequential(data),
             "plain sequential": lambda: plain(data, [[0], [1], [2]], EPOCHS),
             "simultaneous": lambda: simultaneous(data),
+            "simultaneous, bfloat16": lambda: simultaneous(data, "auto"),
             "plain simultaneous": lambda: plain(data, [[0, 1, 2]], 1),
             "products": products,
             "plain layer 1": lambda: plain_first_layer(ff, images, 1),
@@ -137,6 +141,9 @@ def main() -> None:
             "speedup_vs_dataloader": round(times["plain sequential"] / times["sequential"], 2),
             "speedup_vs_dataloader_simultaneous": round(
                 times["plain simultaneous"] / times["simultaneous"], 2
+            ),
+            "speedup_of_native_bfloat16": round(
+                times["simultaneous"] / times["simultaneous, bfloat16"], 2
             ),
             "predict_speedup": round(times["plain layer 1"] / times["shared layer 1"], 2),
             "predict_speedup_total": round(times["plain network"] / times["shared network"], 2),

@@ -55,7 +55,7 @@ def all_seeds(data: Dataset) -> float:
     rule = ImprovedFFCL(configure("improved_ffcl", "paper", seeds=SEEDS, epochs=1))
     draws, losses = rule.training_functions(data)
     started = time.perf_counter()
-    train(draws, losses, dict, rule.optimiser, rule.config.seed_list, 1, BATCH, "")
+    train(draws, losses, dict, rule.optimiser, rule.config.seed_list, rule.config, "")
     return time.perf_counter() - started
 
 

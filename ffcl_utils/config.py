@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from ffcl_utils.losses import REPRESENTATION_LOSSES
+from ffcl_utils.products import Products
 
 Preset = Literal["smoke", "paper", "full"]
 LayerSizes = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=2)]
@@ -25,7 +26,10 @@ class ConfigError(ValueError):
 
 
 class Config(BaseModel):
-    """What every training has in common. Strict: a string is never taken for a number."""
+    """What every training has in common. Strict: a string is never taken for a number.
+
+    products: of matrices, while training (ffcl_utils/products.py).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -36,6 +40,7 @@ class Config(BaseModel):
     epochs: PositiveInt
     batch_size: PositiveInt
     learning_rate: PositiveFloat
+    products: Products = "float32"
 
     @property
     def seed_list(self) -> list[int]:
@@ -157,6 +162,8 @@ SYSTEMS: dict[str, type[Config]] = {
 _SMOKE = {"dataset": "mnist_5k", "seeds": 2}
 _PAPER = {"dataset": "mnist", "seeds": 5}
 _FULL = {"dataset": "mnist", "seeds": 10}
+# Where layers are wide, products are most of the work.
+_WIDE = {"products": "auto"}
 PRESETS: dict[str, dict[str, dict]] = {
     "smoke": {
         "improved_ffcl": _SMOKE | {"epochs": 8},
@@ -169,16 +176,16 @@ PRESETS: dict[str, dict[str, dict]] = {
         "improved_ffcl": _PAPER | {"seeds": 10, "epochs": 30},
         "mirror_contrast": _PAPER | {"seeds": 10},
         # Chosen on 10,000 training images held out for validation, to fit two CPU cores.
-        "forward_forward": _PAPER | {"epochs": 12, "batch_size": 512},
-        "bp_ff": _PAPER | {"epochs": 12, "learning_rate": 1e-3},
-        "backprop": _PAPER | {"epochs": 12},
+        "forward_forward": _PAPER | _WIDE | {"epochs": 12, "batch_size": 512},
+        "bp_ff": _PAPER | _WIDE | {"epochs": 12, "learning_rate": 1e-3},
+        "backprop": _PAPER | _WIDE | {"epochs": 12},
     },
     "full": {
         "improved_ffcl": _FULL | {"seeds": 20, "epochs": 30},
         "mirror_contrast": _FULL | {"seeds": 20},
-        "forward_forward": _FULL,
-        "bp_ff": _FULL,
-        "backprop": _FULL,
+        "forward_forward": _FULL | _WIDE,
+        "bp_ff": _FULL | _WIDE,
+        "backprop": _FULL | _WIDE,
     },
 }
 

@@ -437,8 +437,13 @@ def accuracy_of_models(
 ) -> Figure:
     """Accuracy of every seed, one row a model, their mean as a bar, and a line at the target.
 
-    models: by name, shares of images (S,); the number of seeds may differ.
+    models: by name, shares of images (S,); fewer seeds than the most are named.
     """
+    most = max(map(len, models.values()))
+    names = [
+        name if len(values) == most else f"{name} ({len(values)} seed{'s' * (len(values) > 1)})"
+        for name, values in models.items()
+    ]
     with _figure(8, 1.7 + 0.36 * len(models), title, note) as figure:
         axis = figure.subplots()
         for place, values in enumerate(models.values()):
@@ -454,7 +459,7 @@ def accuracy_of_models(
                 fontsize=8,
             )
         axis.axvline(100 * target, color="black", linewidth=1, linestyle=_DOTS)
-        axis.set_yticks(range(len(models)), models)
+        axis.set_yticks(range(len(models)), names)
         axis.set(ylim=(len(models) - 0.5, -0.75))
         axis.set(xlabel=f"test accuracy, % of images · bar: mean over seeds · dots: {target_name}")
     return figure

@@ -12,6 +12,7 @@ import torch
 
 from ffcl_utils.config import Config
 from ffcl_utils.paths import ROOT
+from ffcl_utils.products import native_bfloat16
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
 
@@ -70,6 +71,7 @@ def provenance(configs: dict[str, Config], data: DataOrigin, seconds: float) -> 
         "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
         "machine": machine(),
         "device": "cpu",
+        "native_bfloat16": native_bfloat16(),
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 1),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

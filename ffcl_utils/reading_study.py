@@ -22,12 +22,13 @@ SETTINGS = ["pairing", "margin", "batch_size", "trainable_input_layer", "represe
 PREDICTORS = ["first", "second", "mean"]
 # The factorial part, where every setting is combined with every other …
 GRID = {"pairing": ("random", "balanced"), "margin": (0.0, 0.2, 0.5), "batch_size": (64, 512)}
+INPUT_LAYER = {"trainable_input_layer": True, "products": "auto"}
 # … and readings beside it. The input layer of 784 x 784 weights is slow: large batches only.
 EXTRA = (
     {"pairing": "same_image", "margin": 0.0, "batch_size": 64},
     {"pairing": "same_image", "margin": 0.0, "batch_size": 512},
-    {"pairing": "random", "margin": 0.0, "batch_size": 512, "trainable_input_layer": True},
-    {"pairing": "balanced", "margin": 0.0, "batch_size": 512, "trainable_input_layer": True},
+    {"pairing": "random", "margin": 0.0, "batch_size": 512} | INPUT_LAYER,
+    {"pairing": "balanced", "margin": 0.0, "batch_size": 512} | INPUT_LAYER,
 )
 COLLAPSED = 3  # of ten classes, less than a third as many directions
 PROBES = 2000  # test images on which the representations are looked at

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from ffcl_utils.config import Config
 from ffcl_utils.data import Dataset
 from ffcl_utils.history import History
+from ffcl_utils.products import products_in
 
 PerSeed = dict[str, Tensor]
 
@@ -42,8 +43,7 @@ def train(
     evaluate: Callable[[], PerSeed],
     optimiser: torch.optim.Optimizer,
     seeds: list[int],
-    epochs: int,
-    batch_size: int,
+    config: Config,
     title: str,
     after_step: Callable[[], None] | None = None,
 ) -> History:
@@ -51,28 +51,31 @@ def train(
 
     draws: by seed, what it visits in the next epoch in order: named (N,) index arrays. losses: of
     one batch of them, named (S, B), to named local losses (S,). evaluate: named (S,) figures after
-    each epoch. after_step: called after every update, such as a learning rate's schedule. Returns
-    what evaluate found and, as "train_loss/<name>" and "train_loss/total", the local losses
-    averaged over the batches of each epoch as they were met.
+    each epoch. config: its epochs, batch size and products; what is evaluated is in float32 always.
+    after_step: called after every update, such as a learning rate's schedule. Returns what evaluate
+    found and, as "train_loss/<name>" and "train_loss/total", the local losses averaged over the
+    batches of each epoch as they were met.
     """
     rows: list[PerSeed] = []
+    batch_size = config.batch_size
     progress = {"desc": f"{title}, {len(seeds)} seeds", "unit": "epoch", "mininterval": 1.0}
-    for _ in tqdm(range(epochs), leave=False, **progress):
+    for _ in tqdm(range(config.epochs), leave=False, **progress):
         drawn = [draw() for draw in draws]
         visits = {name: torch.stack([seed[name] for seed in drawn]) for name in drawn[0]}
         count = next(iter(visits.values())).shape[1]
         sums: PerSeed = {}
-        for start in range(0, count, batch_size):
-            batch = {name: v[:, start : start + batch_size] for name, v in visits.items()}
-            local = losses(batch)
-            optimiser.zero_grad(set_to_none=True)
-            torch.stack(list(local.values())).sum().backward()
-            optimiser.step()
-            if after_step:
-                after_step()
-            share = next(iter(batch.values())).shape[1] / count
-            for name, loss in local.items():
-                sums[name] = sums.get(name, 0) + loss.detach() * share
+        with products_in(config.products):
+            for start in range(0, count, batch_size):
+                batch = {name: v[:, start : start + batch_size] for name, v in visits.items()}
+                local = losses(batch)
+                optimiser.zero_grad(set_to_none=True)
+                torch.stack(list(local.values())).sum().backward()
+                optimiser.step()
+                if after_step:
+                    after_step()
+                share = next(iter(batch.values())).shape[1] / count
+                for name, loss in local.items():
+                    sums[name] = sums.get(name, 0) + loss.detach() * share
         means = {f"train_loss/{name}": value for name, value in sums.items()}
         means["train_loss/total"] = torch.stack(list(sums.values())).sum(0)
         rows.append(means | evaluate())

@@ -56,8 +56,7 @@ class Backprop:
             evaluate,
             optimiser,
             self.config.seed_list,
-            self.config.epochs,
-            self.config.batch_size,
+            self.config,
             "BP",
             after_step,
         )

@@ -82,8 +82,7 @@ class GoodnessRule:
             (lambda: self._watch(data)) if watch else dict,
             torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=True),
             self.config.seed_list,
-            self.config.epochs,
-            self.config.batch_size,
+            self.config,
             title,
         )
 

@@ -65,8 +65,7 @@ class ImprovedFFCL(Twins):
             ),
             self.optimiser,
             [seed for _, seed in self.networks],
-            self.config.epochs,
-            self.config.batch_size,
+            self.config,
             f"improved FFCL, {', '.join({c.pairing: c for c, _ in self.networks})} pairs",
         )
 

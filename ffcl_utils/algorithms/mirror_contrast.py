@@ -59,8 +59,7 @@ class MirrorContrast(Twins):
             evaluate,
             optimiser,
             self.config.seed_list,
-            self.config.epochs,
-            self.config.batch_size,
+            self.config,
             "mirror contrast",
             after_step,
         )

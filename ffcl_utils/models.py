@@ -165,8 +165,8 @@ def read_representations(folder: str) -> Source:
     """
     if not folder:
         return _read_compact(RESULTS / "paper" / "03_forward_forward")
-    origin, configs = _origin(Path(folder))
-    data = load(origin["dataset"])
+    configs = stored_configs(Path(folder))
+    data = load(configs["FF"].dataset)
     found = {}
     for name, config in configs.items():
         rule = read_rule(Path(folder) / "weights" / f"{file_name(name)}.npz", config)
@@ -176,12 +176,10 @@ def read_representations(folder: str) -> Source:
     return Source(found, configs, data.name, data.classes, data.sha256, label(configs["FF"]))
 
 
-def _origin(folder: Path) -> tuple[dict, dict[str, Config]]:
-    origin = read_json(folder / "provenance.json")
-    configs = {
-        name: SYSTEMS[MODELS[name][0]](**settings) for name, settings in origin["config"].items()
-    }
-    return origin, configs
+def stored_configs(folder: Path) -> dict[str, Config]:
+    """The settings that notebook 03 left in its results folder, by model."""
+    settings = read_json(folder / "provenance.json")["config"]
+    return {name: SYSTEMS[MODELS[name][0]](**values) for name, values in settings.items()}
 
 
 def _half(found: Representation) -> Representation:
@@ -191,7 +189,7 @@ def _half(found: Representation) -> Representation:
 
 
 def _read_compact(folder: Path) -> Source:
-    origin, configs = _origin(folder)
+    origin, configs = read_json(folder / "provenance.json"), stored_configs(folder)
     found = {}
     for name in (*configs, UNTRAINED):
         base = folder / "representations" / file_name(name)

@@ -193,14 +193,14 @@ def receptive_fields(panels: dict[str, np.ndarray], title: str, note: str) -> Fi
         limit = np.quantile(np.abs(np.concatenate(list(panels.values()), 1)), 0.99)
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, (name, weights) in zip(axes, panels.items(), strict=True):
-            image = axis.imshow(_tiles(weights[:, :32], 8), cmap="RdBu_r", vmin=-limit, vmax=limit)
+            image = axis.imshow(tiles(weights[:, :32], 8), cmap="RdBu_r", vmin=-limit, vmax=limit)
             axis.set_title(name)
             axis.axis("off")
         figure.colorbar(image, ax=axes, shrink=0.8, label="weight")
     return figure
 
 
-def _tiles(weights: np.ndarray, columns: int) -> np.ndarray:
+def tiles(weights: np.ndarray, columns: int) -> np.ndarray:
     """(784, units) as one image with a blank line between the units."""
     units = weights.shape[1]
     rows = -(-units // columns)

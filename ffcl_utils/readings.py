@@ -12,8 +12,9 @@ from torch import Tensor
 from ffcl_utils import compact
 from ffcl_utils.algorithms.improved_ffcl import ImprovedFFCL
 from ffcl_utils.analysis.locality import off_layer_gradient
-from ffcl_utils.config import Config, configure
+from ffcl_utils.config import Config, ImprovedFFCLConfig, configure
 from ffcl_utils.data import Dataset
+from ffcl_utils.files import read_json
 from ffcl_utils.history import History
 
 READINGS = {"literal": {"pairing": "random"}, "balanced": {"pairing": "balanced"}}
@@ -58,3 +59,9 @@ def network_files(twins: dict[str, ImprovedFFCL]) -> dict[str, Callable[[Path], 
 def file_name(reading: str) -> str:
     """A reading's name as the first part of its networks' files."""
     return f"improved_ffcl_{reading}"
+
+
+def stored_configs(folder: Path) -> dict[str, Config]:
+    """The settings that notebook 01 left in its results folder, by reading."""
+    settings = read_json(folder / "provenance.json")["config"]
+    return {name: ImprovedFFCLConfig(**values) for name, values in settings.items()}

@@ -49,6 +49,11 @@ def label(config: Config) -> str:
     return f"{NAMES[config.dataset]}{subset} · preset {config.preset} · {seeds}"
 
 
+def looked_at(data: DataOrigin, images: int) -> str:
+    """What a figure of committed networks says below its title."""
+    return f"{NAMES[data.name]} · {images} images · one seed of each network, trained on MNIST"
+
+
 def write(
     output_dir: str,
     *,
@@ -142,13 +147,18 @@ def is_study(notebook: str) -> bool:
     return int(notebook[:2]) > 6
 
 
+def has_results(notebook: str) -> bool:
+    """Whether the workflow runs a notebook; those from number 20 on are there to explore."""
+    return int(notebook[:2]) < 20
+
+
 def promote(run: Path, reference: Path) -> None:
     """Copy a finished run over the reference folder, without its logs and every seed's weights.
 
     Studies that go beyond the papers' claims and are not in the run stay as they are. Raises
     PromotionError where a notebook has no result or did not run from a clean commit.
     """
-    for notebook in sorted(NOTEBOOKS.glob("*.ipynb")):
+    for notebook in filter(lambda path: has_results(path.stem), sorted(NOTEBOOKS.glob("*.ipynb"))):
         found = [folder / notebook.stem / "executed.ipynb" for folder in (run, reference)]
         if not any(path.is_file() for path in found[: 1 + is_study(notebook.stem)]):
             raise PromotionError(f"{run} is not finished: no {notebook.stem}/executed.ipynb")

@@ -8,6 +8,7 @@ import html
 import re
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from string import Template
 
@@ -69,6 +70,7 @@ _NAMED_FIGURE = re.compile(r'"(\w+)":\s*(\w+_figure)\b')
 _SAVED_IMAGE = re.compile(r'Image\(folder / "([\w-]+)" / "figures" / "(\w+)\.png"\)')
 _OF_FIGURES = re.compile(r'figures\["(\w+)"\]')
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_LINK = re.compile(r"\[([^]]+)\]\((\d\d_\w+)\.ipynb\)")
 _TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
 
 
@@ -145,13 +147,19 @@ def _notebook(folder: Path, name: str) -> str:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             heading = (_HEADING.findall(cell.source) or [heading])[-1]
-            cell.source = re.sub(r"\((\d\d_\w+)\.ipynb\)", r"(\1.html)", cell.source)
+            cell.source = _LINK.sub(partial(_page_link, folder), cell.source)
         else:
             saved = _saved_figure(folder, name, cell.source, names)
             cell.outputs = [_with_figure(output, saved, heading) for output in cell.outputs]
     return HTMLExporter(template_name="basic", exclude_anchor_links=True).from_notebook_node(
         notebook
     )[0]
+
+
+def _page_link(folder: Path, link: re.Match) -> str:
+    """A link to a notebook as one to its page; those that are there to explore have none."""
+    text, name = link.groups()
+    return f"[{text}]({name}.html)" if (folder / name).is_dir() else f"{text} (`make lab`)"
 
 
 def _saved_figure(folder: Path, name: str, source: str, names: dict[str, str]) -> str | None:

@@ -25,7 +25,7 @@ TEST_PAIRS = 2**32  # added to the seed: test pairs have a generator apart from 
 
 
 class ImprovedFFCL(Twins):
-    """Twin networks of all seeds and `optimiser`, their Adam.
+    """Twin networks of all seeds, `representation_loss`, and `optimiser`, their Adam.
 
     Of several configs that differ in pairing and margin alone all networks train at once, config
     by config and seed by seed; `config` is then the first of them.
@@ -38,6 +38,7 @@ class ImprovedFFCL(Twins):
         self.config = config
         self.networks = [(c, seed) for c in (config, *others) for seed in c.seed_list]
         self.generators = generators_for([seed for _, seed in self.networks])
+        self.representation_loss = REPRESENTATION_LOSSES[config.representation_loss]
         self.margin = torch.tensor([[c.margin] for c, _ in self.networks])
         super().__init__(config.sizes, self.generators, config.input_scaling, config.predictor)
         # Adam works on each weight alone: one optimiser for all layers is one per layer.
@@ -101,10 +102,9 @@ class ImprovedFFCL(Twins):
         return self._losses_of(first, second, labels, partner_labels)
 
     def _losses_of(self, first, second, labels, partner_labels) -> PerSeed:
-        representation_loss = REPRESENTATION_LOSSES[self.config.representation_loss]
         classification_loss = CLASSIFICATION_LOSSES[self.config.classification_loss]
         losses = {
-            f"layer{k}": representation_loss(one, other, labels, partner_labels, self.margin)
+            f"layer{k}": self.representation_loss(one, other, labels, partner_labels, self.margin)
             for k, (one, other) in enumerate(zip(first[:-1], second[:-1], strict=True), start=1)
         }
         losses["output"] = classification_loss(first[-1], labels) + classification_loss(

@@ -3,6 +3,7 @@ PYTHON ?= python3
 PRESET ?= paper
 CORES  ?= all
 STUDIES = 0
+REPOSITORY ?=
 PY      = .venv/bin/python
 READY   = .venv/.ready
 # --nolock: Snakemake's lock outlives a kill; each notebook's runner holds one that does not.
@@ -28,7 +29,7 @@ lab: $(READY)  ## explore the notebooks in JupyterLab
 	.venv/bin/jupyter lab --notebook-dir=notebooks
 
 site: $(READY)  ## the committed results as pages to read, in site/
-	$(PY) -m ffcl_utils site site
+	$(PY) -m ffcl_utils site site --repository "$(REPOSITORY)"
 
 bench: $(READY)  ## speed, side by side with a plain implementation
 	$(PY) benchmarks/improved_ffcl.py

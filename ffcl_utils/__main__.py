@@ -115,9 +115,12 @@ def promote(run: Path, reference: Path) -> None:
 def build_site(
     target: Path,
     results_of: Annotated[str, typer.Option("--results", help="a finished run")] = "",
+    repository: Annotated[
+        str, typer.Option(help="owner/name on GitHub: adds links to Binder and Colab")
+    ] = "",
 ) -> None:
     """Make a static site of the committed results, or of another finished run."""
-    site.build(results_of, target)
+    site.build(results_of, target, repository)
     typer.echo(f"open {target / 'index.html'}")
 
 

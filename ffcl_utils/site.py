@@ -20,7 +20,9 @@ from pygments.formatters import HtmlFormatter
 
 from ffcl_utils import report
 from ffcl_utils.files import OutputError, read_json
-from ffcl_utils.results import result_folder, run_summary
+from ffcl_utils.launchers import binder_address, colab_address
+from ffcl_utils.paths import NOTEBOOKS
+from ffcl_utils.results import has_results, result_folder, run_summary
 
 TITLE = "Learning without backpropagation: what became of the claims"
 INTRODUCTION = """
@@ -74,9 +76,10 @@ _LINK = re.compile(r"\[([^]]+)\]\((\d\d_\w+)\.ipynb\)")
 _TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
 
 
-def build(results: str, target: Path) -> None:
+def build(results: str, target: Path, repository: str = "") -> None:
     """Make the site of a finished run; "" for the committed reference run.
 
+    repository: "owner/name" on GitHub, for links that open the notebooks in Binder and Colab.
     Raises FileNotFoundError where there are no results, and OutputError for a target that is there
     and is not a site.
     """
@@ -90,7 +93,8 @@ def build(results: str, target: Path) -> None:
         shutil.copytree(folder, site, ignore=shutil.ignore_patterns("*.npz", "*.png", ".*", "logs"))
         style = STYLE + HtmlFormatter().get_style_defs(".highlight")
         (site / "style.css").write_text(style, encoding="utf-8")
-        _write(site / "index.html", TITLE, _claims(folder), notebooks)
+        index = _claims(folder) + (_launchers(repository) if repository else "")
+        _write(site / "index.html", TITLE, index, notebooks)
         for name in notebooks:
             content = _origin(folder, name) + _notebook(folder, name)
             _write(site / f"{name}.html", short_name(name), content, notebooks)
@@ -119,6 +123,16 @@ def _claims(folder: Path) -> str:
     parts += [report.tolerances_table(rows), "## Where the figures come from"]
     summary = run_summary(folder).to_html(border=0)
     return markdown2html("\n\n".join(parts)) + summary
+
+
+def _launchers(repository: str) -> str:
+    rows = ["", "## Open the notebooks", ""]
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        links = f"[Binder]({binder_address(repository, path.stem)})"
+        if not has_results(path.stem):  # their first cell installs what Colab lacks
+            links += f" · [Colab]({colab_address(repository, path.stem)})"
+        rows.append(f"- {short_name(path.stem)}: {links}")
+    return markdown2html("\n".join(rows))
 
 
 def _origin(folder: Path, name: str) -> str:

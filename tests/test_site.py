@@ -12,7 +12,7 @@ import pytest
 
 from ffcl_utils import site
 from ffcl_utils.files import OutputError
-from ffcl_utils.paths import RESULTS
+from ffcl_utils.paths import NOTEBOOKS, RESULTS
 
 REFERENCE = RESULTS / "paper"
 
@@ -104,6 +104,17 @@ def test_pages_fit_a_phone_and_can_be_rebuilt(built, pages, tmp_path):
     (copied / "left_over.html").touch()
     site.build("", copied)
     assert not (copied / "left_over.html").exists()
+
+
+def test_a_public_copy_gets_links_to_binder_and_colab(pages, tmp_path):
+    hosts = ("mybinder.org", "colab.research.google.com")
+    assert not [link for link in pages["index.html"].links if any(h in link for h in hosts)]
+    site.build("", tmp_path / "site", "some-one/copy")
+    links = Page(tmp_path / "site" / "index.html").links
+    binder, colab = ([link for link in links if host in link] for host in hosts)
+    assert len(binder) == len(list(NOTEBOOKS.glob("*.ipynb")))
+    assert len(colab) == 3
+    assert all("some-one/copy" in link for link in binder + colab)
 
 
 def test_another_folder_is_not_overwritten(tmp_path):

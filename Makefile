@@ -4,13 +4,16 @@ PRESET ?= paper
 CORES  ?= all
 STUDIES = 0
 REPOSITORY ?=
+STUDY ?=
+# Of Snakemake, for a cluster: profiles/slurm. Without one, this machine.
+PROFILE ?=
 PY      = .venv/bin/python
 READY   = .venv/.ready
 # --nolock: Snakemake's lock outlives a kill; each notebook's runner holds one that does not.
-SNAKEMAKE = .venv/bin/snakemake --cores $(CORES) --rerun-incomplete --keep-going --nolock \
-            --quiet host reason rules
+SNAKEMAKE = .venv/bin/snakemake $(if $(PROFILE),--profile $(PROFILE),--cores $(CORES)) \
+            --rerun-incomplete --keep-going --nolock --quiet host reason rules
 
-.PHONY: reproduce reproduce-all test lab site bench results lock
+.PHONY: reproduce reproduce-all study test lab site bench results lock
 
 reproduce: $(READY)  ## every claim, at the preset PRESET (smoke, paper or full)
 	@data=$$($(PY) -m ffcl_utils data --choose-for $(PRESET)) || exit 1; \
@@ -19,6 +22,9 @@ reproduce: $(READY)  ## every claim, at the preset PRESET (smoke, paper or full)
 
 reproduce-all: STUDIES = 1  ## the same, and the studies that go beyond the papers' claims
 reproduce-all: reproduce
+
+study: $(READY)  ## settings x seeds as STUDY=studies/<name>.yaml says, into one table and a figure
+	$(SNAKEMAKE) --snakefile study.smk --config study=$(STUDY)
 
 test: $(READY)  ## style, tests, and every notebook at the smoke preset
 	.venv/bin/ruff check .
@@ -34,6 +40,7 @@ site: $(READY)  ## the committed results as pages to read, in site/
 bench: $(READY)  ## speed, side by side with a plain implementation
 	$(PY) benchmarks/improved_ffcl.py
 	$(PY) benchmarks/forward_forward.py
+	$(PY) benchmarks/growth.py
 
 results: $(READY)  ## make a finished runs/paper the reference that the README quotes
 	$(PY) -m ffcl_utils promote runs/$(PRESET) results/$(PRESET)

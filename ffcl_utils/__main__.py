@@ -1,4 +1,4 @@
-"""Command line: python -m ffcl_utils  data | run | claims | verify | promote | site."""
+"""Command line: python -m ffcl_utils  data | run | claims | verify | promote | site | merge."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from ffcl_utils import claims as ledger
-from ffcl_utils import comparison, config, data, files, notebooks, report, results, site
+from ffcl_utils import comparison, config, data, files, notebooks, plots, report, results, site
+from ffcl_utils import study as studies
 from ffcl_utils.paths import ROOT
 
 EXPECTED = (
@@ -109,6 +110,18 @@ def promote(run: Path, reference: Path) -> None:
     """Make a finished run the reference: copy it, and put its claims table into the README."""
     results.promote(run, reference)
     claims(reference, write=reference / "claims.json", readme=ROOT / "README.md")
+
+
+@app.command()
+def merge(study: Path, jobs: Path, target: Path) -> None:
+    """Merge the jobs of a study into target/runs.csv and a summary figure."""
+    described = studies.read_study(study)
+    table = studies.merge(described, jobs)
+    figure = plots.study_summary(table, list(described.grid), described.metric, study.stem)
+    for suffix in ("svg", "png"):
+        files.write_whole(target / f"summary.{suffix}", figure.savefig)
+    files.write_whole(target / "runs.csv", lambda path: table.to_csv(path, index=False))
+    typer.echo(f"{len(table)} runs in {target / 'runs.csv'}")
 
 
 @app.command("site")

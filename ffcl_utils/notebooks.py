@@ -17,7 +17,6 @@ from pathlib import Path
 import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager
-from jupyter_core.paths import jupyter_runtime_dir
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from pydantic import ValidationError
@@ -41,9 +40,9 @@ class PrivateKernelManager(AsyncKernelManager):
 
     @default("ip")
     def _ip_default(self) -> str:
-        runtime = Path(jupyter_runtime_dir())
-        runtime.mkdir(parents=True, exist_ok=True)
-        return str(runtime / f"ffcl-{os.getpid()}")
+        # Of this machine alone: the home folder may be shared by the nodes of a cluster.
+        self._sockets = tempfile.TemporaryDirectory(prefix="ffcl-")
+        return str(Path(self._sockets.name) / "kernel")
 
 
 def default_parameters(notebook: Path) -> dict[str, object]:

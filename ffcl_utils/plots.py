@@ -16,6 +16,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from ffcl_utils.analysis.decay import Decay
+from ffcl_utils.analysis.statistics import mean_interval
 
 if shell := get_ipython():  # Jupyter knows how to show a Figure made without pyplot once told
     select_figure_formats(shell, {"png"})
@@ -530,4 +531,42 @@ def similarity_curves(
             axis.set_ylabel(ylabel)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return figure
+
+
+def study_summary(table: pd.DataFrame, settings: list[str], metric: str, title: str) -> Figure:
+    """A metric over the first of the settings, a line for each combination of the others.
+
+    table: a row a run. One dot a run, lines through the means, bars: 95 % intervals over seeds.
+    """
+    across, others = settings[0], settings[1:]
+    levels = list(dict.fromkeys(table[across]))
+    groups = table.groupby(others, sort=False) if others else [((), table)]
+    runs = len(table)
+    with _figure(8, 4.6, title, f"{runs} runs, {table['seed'].nunique()} seeds each") as figure:
+        axis = figure.subplots()
+        for k, (values, rows) in enumerate(groups):
+            look = {"color": COLOURS[k % len(COLOURS)]}
+            shift = 0.08 * (k - (len(groups) - 1) / 2)
+            found = [rows.loc[rows[across] == level, metric].to_numpy() for level in levels]
+            for place, of_seeds in enumerate(found):
+                axis.plot(np.full(len(of_seeds), place + shift), of_seeds, ".", alpha=0.35, **look)
+            intervals = [mean_interval(of_seeds) for of_seeds in found]
+            means = np.array([of_seeds.mean() for of_seeds in found])
+            low, high = np.array(intervals).T
+            label = ", ".join(f"{n} {v}" for n, v in zip(others, values, strict=True))
+            axis.errorbar(
+                np.arange(len(levels)) + shift,
+                means,
+                [means - low, high - means],
+                marker=MARKERS[k % len(MARKERS)],
+                linestyle=LINES[k % len(LINES)],
+                capsize=3,
+                label=label or None,
+                **look,
+            )
+        axis.set_xticks(range(len(levels)), levels)
+        axis.set(xlabel=across, ylabel=metric)
+        if others:
+            axis.legend()
     return figure

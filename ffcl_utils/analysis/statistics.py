@@ -1,9 +1,9 @@
-"""Intervals of differences over seeds."""
+"""Intervals of means and of differences over seeds."""
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import ttest_ind, ttest_rel
+from scipy.stats import ttest_1samp, ttest_ind, ttest_rel
 
 
 class Difference(NamedTuple):
@@ -12,6 +12,17 @@ class Difference(NamedTuple):
     mean: float
     low: float
     high: float
+
+
+def mean_interval(values: np.ndarray) -> tuple[float, float]:
+    """The ends of the 95 % interval of the mean of values (S,), Student's t.
+
+    For a single seed, and where all are equal, the mean itself.
+    """
+    if len(values) < 2 or np.ptp(values) == 0:
+        return float(values[0]), float(values[0])
+    interval = ttest_1samp(values, 0).confidence_interval()
+    return float(interval.low), float(interval.high)
 
 
 def paired_difference(one: np.ndarray, other: np.ndarray) -> Difference:

@@ -1,0 +1,112 @@
+"""A real Slurm of one node on this machine, for the test of the workflow on a cluster."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel")
+CONFIGURATION = """
+ClusterName=ffcl
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CredType=cred/munge
+SlurmUser=root
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+ReturnToService=2
+MinJobAge=600
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=16000 State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def missing() -> str:
+    """Why Slurm cannot be started here; "" where it can."""
+    lacking = [name for name in PROGRAMS if not shutil.which(name, path=_path())]
+    if lacking:
+        return f"needs Slurm (Debian: apt install slurm-wlm munge): no {', '.join(lacking)}"
+    return "" if os.geteuid() == 0 else "needs root, to start Slurm's daemons"
+
+
+def _path() -> str:
+    return f"{os.environ['PATH']}:/usr/sbin:/sbin"
+
+
+@contextmanager
+def cluster(folder: Path):
+    """munged, slurmctld and slurmd, all files in `folder`; gives the environment to use them in."""
+    host = socket.gethostname().split(".")[0]
+    for name in ("state", "spool"):
+        (folder / name).mkdir()
+    folder.chmod(0o755)
+    key = folder / "munge.key"
+    key.write_bytes(os.urandom(128))
+    key.chmod(0o600)
+    configuration = CONFIGURATION.format(
+        host=host, folder=folder, ports=_free_ports(2), cpus=os.cpu_count()
+    )
+    (folder / "slurm.conf").write_text(configuration)
+    environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": _path()}
+    commands = (
+        ["munged", "--foreground", "--force", f"--key-file={key}",
+         f"--socket={folder}/munge.socket", f"--pid-file={folder}/munged.pid",
+         f"--log-file={folder}/munged.log", f"--seed-file={folder}/munged.seed"],
+        ["slurmctld", "-D", "-c"],
+        ["slurmd", "-D", "-c"],
+    )  # fmt: skip
+    daemons = []
+    try:
+        for command in commands:
+            log = (folder / f"{command[0]}.out").open("w")
+            daemons.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+            time.sleep(1)
+        _wait_until_idle(environment, folder)
+        yield environment
+    finally:
+        subprocess.run(["scancel", "--user=root"], env=environment, check=False)
+        time.sleep(1)
+        for daemon in reversed(daemons):
+            daemon.terminate()
+            try:
+                daemon.wait(15)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def _wait_until_idle(environment: dict[str, str], folder: Path, seconds: float = 40) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        shown = subprocess.run(
+            ["sinfo", "--noheader", "--format=%T"],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if shown.stdout.strip() == "idle":
+            return
+        time.sleep(0.5)
+    logs = "\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("*.log")))
+    raise RuntimeError(f"Slurm did not start: {shown.stdout}{shown.stderr}\n{logs}")

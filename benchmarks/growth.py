@@ -5,6 +5,7 @@ results/benchmarks_growth.csv, a figure beside it, and `growth` into results/ben
 """
 
 import time
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -66,7 +67,7 @@ def growth() -> pd.DataFrame:
             if axis == "batch":  # so that the largest batch is met more than once
                 shapes = {value: shape | {"images": 8192} for value, shape in shapes.items()}
             seconds = interleaved(
-                {str(v): (lambda shape=s: epoch(system, **shape)) for v, s in shapes.items()}
+                {str(v): partial(epoch, system, **shape) for v, shape in shapes.items()}
             )
             for value, shape in shapes.items():
                 taken = seconds[str(value)]

@@ -430,6 +430,9 @@ def effects(table: pd.DataFrame, title: str, label: str, note: str) -> Figure:
         axis.axvline(0, color="black", linewidth=1, linestyle=_DOTS)
         axis.set_yticks(places, table["name"])
         axis.set(xlabel=label)
+        if table.empty:
+            axis.set_xticks([])
+            axis.text(0.5, 0.5, "nothing was left out here", transform=axis.transAxes, ha="center")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Command line: python -m ffcl_utils  data | run | claims | verify | promote | site | merge."""
+"""Command line: python -m ffcl_utils --help names the commands."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 from ffcl_utils import claims as ledger
 from ffcl_utils import comparison, config, data, files, notebooks, plots, report, results, site
 from ffcl_utils import study as studies
-from ffcl_utils.paths import ROOT
+from ffcl_utils.paths import NOTEBOOKS, ROOT
 
 EXPECTED = (
     config.ConfigError,
@@ -110,6 +110,21 @@ def promote(run: Path, reference: Path) -> None:
     """Make a finished run the reference: copy it, and put its claims table into the README."""
     results.promote(run, reference)
     claims(reference, write=reference / "claims.json", readme=ROOT / "README.md")
+
+
+@app.command()
+def prose(results_of: Path) -> None:
+    """Give the executed notebooks of a run the text of the notebooks, where no code has changed."""
+    stale = 0
+    for executed in sorted(results_of.glob("*/executed.ipynb")):
+        name = executed.parent.name.split("-")[0]
+        try:
+            notebooks.refresh_prose(NOTEBOOKS / f"{name}.ipynb", executed)
+        except notebooks.NotebookError as error:
+            typer.echo(f"left as it is: {error}", err=True)
+            stale += 1
+    if stale:
+        raise typer.Exit(1)
 
 
 @app.command()

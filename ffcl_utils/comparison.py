@@ -9,6 +9,8 @@ from ffcl_utils.files import read_json
 from ffcl_utils.results import read_metrics
 
 SAME_MACHINE = ("machine", "versions", "device", "threads")
+# Change how exactly a figure comes out again, but not what is measured.
+CONDITIONS = ("seeds", "first_seed", "products")
 STANDARD_ERRORS = 3.0
 
 
@@ -19,10 +21,11 @@ class NotTheSameExperimentError(Exception):
 def compare_runs(ours: Path, reference: Path) -> pd.DataFrame:
     """One row per metric of the reference: both means, what was asked, and whether they agree.
 
-    Where machine, versions, device, threads and seeds are the same, every seed's figure must be
-    the same to the last bit. Otherwise the means may differ by 3 standard errors of their
-    difference. A metric that one run lacks does not agree. Raises NotTheSameExperimentError where
-    dataset or settings differ, FileNotFoundError where a folder holds no results.
+    Where machine, versions, device, threads, seeds and the precision of products are the same,
+    every seed's figure must be the same to the last bit. Otherwise the means may differ by 3
+    standard errors of their difference. A metric that one run lacks does not agree. Raises
+    NotTheSameExperimentError where dataset or settings differ, FileNotFoundError where a folder
+    holds no results.
     """
     found, expected = read_metrics(ours), read_metrics(reference)
     for folder, metrics in ((ours, found), (reference, expected)):
@@ -45,15 +48,15 @@ def compare_runs(ours: Path, reference: Path) -> pd.DataFrame:
 def _same_conditions(ours: Path, reference: Path) -> bool:
     mine, theirs = (read_json(folder / "provenance.json") for folder in (ours, reference))
     for key in ("config", "data_sha256"):
-        if _without_seeds(mine[key]) != _without_seeds(theirs[key]):
+        if _measured(mine[key]) != _measured(theirs[key]):
             raise NotTheSameExperimentError(f"{ours} and {reference} differ in {key}")
-    return all(mine[key] == theirs[key] for key in (*SAME_MACHINE, "seeds"))
+    return all(mine[key] == theirs[key] for key in (*SAME_MACHINE, "seeds", "config"))
 
 
-def _without_seeds(content: dict) -> dict:
-    """Settings of every training but for which seeds: those only change the spread."""
+def _measured(content: dict) -> dict:
+    """Settings of every training that decide what is measured."""
     return {
-        name: {k: v for k, v in value.items() if k not in ("seeds", "first_seed")}
+        name: {k: v for k, v in value.items() if k not in CONDITIONS}
         if isinstance(value, dict)
         else value
         for name, value in content.items()

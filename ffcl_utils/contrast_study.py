@@ -45,7 +45,6 @@ WIDE = {
     "learning_rate": 6e-3,
     "temperature": 0.03,
     "input_dropout": 0.2,
-    "products": "auto",
 }
 # Of the paper's network; a rate that rises and falls may be higher.
 BACKPROP_RATE, SAME_RATE = 1e-3, 6e-3
@@ -66,7 +65,7 @@ def configure_study(preset: str, network: Network = "paper", **overrides) -> dic
     fewer = given | {"seeds": min(ABLATION_SEEDS, full.seeds)}
     for name, change in WITHOUT.items():
         configs[name] = configure("mirror_contrast", preset, **(fewer | change))
-    shared = {name: getattr(full, name) for name in ("dataset", "layers", "epochs", "products")}
+    shared = {name: getattr(full, name) for name in ("dataset", "layers", "epochs")}
     shared["batch_size"] = 2 * full.batch_size  # as it was tuned: there are no pairs to be had
     # Two for every seed: the mean of a pair is what the mean of the twins has to be held against.
     shared |= {"seeds": 2 * full.seeds, "first_seed": full.first_seed}

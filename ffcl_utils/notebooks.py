@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from traitlets import default
 
 from ffcl_utils.config import PRESETS, SYSTEMS, ConfigError
-from ffcl_utils.files import check_writable
+from ffcl_utils.files import check_writable, write_whole
 from ffcl_utils.paths import ROOT
 
 
@@ -195,6 +195,30 @@ def _finish(executed: Path, staging: Path, output: Path) -> None:
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if out.get("text", "x").strip()]
     nbformat.write(notebook, executed)
+
+
+def refresh_prose(notebook: Path, executed: Path) -> None:
+    """Give an executed copy the text of its notebook, where the code of both is the same.
+
+    Outputs and what was computed stay as they are. Raises NotebookError where the code differs.
+    """
+    text, ran = (nbformat.read(path, as_version=4) for path in (notebook, executed))
+    waiting = [cell for cell in ran.cells if cell.cell_type == "code"]
+    cells = []
+    for cell in text.cells:
+        if cell.cell_type == "code":
+            if not waiting or waiting[0].source != cell.source:
+                raise NotebookError(f"{executed} ran other code than {notebook.name}: run it again")
+            cells.append(waiting.pop(0))
+            if waiting and "injected-parameters" in waiting[0].metadata.get("tags", []):
+                cells.append(waiting.pop(0))
+        else:
+            cells.append(cell)
+    if waiting:
+        raise NotebookError(f"{executed} ran other code than {notebook.name}: run it again")
+    if [cell.source for cell in cells] != [cell.source for cell in ran.cells]:
+        ran.cells = cells
+        write_whole(executed, lambda temporary: nbformat.write(ran, temporary))
 
 
 def die_with_parent() -> None:

@@ -21,11 +21,6 @@ ONE = {"seeds": 1, "epochs": 1, "batch_size": 64}
 
 
 @pytest.fixture(scope="module")
-def digits():
-    return load("mnist_5k")
-
-
-@pytest.fixture(scope="module")
 def networks():
     return explore.read_networks()
 
@@ -36,16 +31,13 @@ def seen(digits):
     return digits.test_images[rows], digits.test_labels[rows]
 
 
-def test_committed_networks_are_those_of_the_committed_results(networks):
+def test_committed_networks_are_those_of_the_committed_results(networks, full_data):
     """What they make of MNIST's test images is what was stored when they were trained."""
     assert list(networks) == [
         *models.MODELS, "improved FFCL, literal", "improved FFCL, balanced", models.UNTRAINED,
     ]  # fmt: skip
     stored = models.read_representations("").representations
-    try:
-        data = load("mnist")
-    except Exception as error:
-        pytest.skip(f"needs the full MNIST: {error}")
+    data = load("mnist")
     rows = models.stratified(data.test_labels, models.COMPACT_IMAGES)
     for name, kept in stored.items():
         images, labels = data.test_images[rows], data.test_labels[rows]

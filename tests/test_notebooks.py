@@ -17,6 +17,7 @@ from ffcl_utils.notebooks import (
     check_parameters,
     default_parameters,
     parse_value,
+    refresh_prose,
     run_notebook,
 )
 from ffcl_utils.paths import NOTEBOOKS, RESULTS, ROOT
@@ -201,6 +202,38 @@ def test_a_failed_notebook_names_cell_and_error_and_leaves_no_result(tmp_path, s
         run_notebook(notebook_of(tmp_path, WRITE, source), tmp_path / "runs" / "made_up", {})
     left = sorted(str(p.relative_to(tmp_path / "runs")) for p in (tmp_path / "runs").rglob("*.*"))
     assert left == [".made_up.lock", "logs/made_up.ipynb"]
+
+
+def executed_copy(folder, sources):
+    cells = [
+        nbformat.v4.new_code_cell(s, execution_count=1) if s.startswith("a") else
+        nbformat.v4.new_markdown_cell(s) for s in sources
+    ]  # fmt: skip
+    for cell in cells:
+        if "injected" in cell.source:
+            cell.metadata["tags"] = ["injected-parameters"]
+    path = folder / f"{len(list(folder.iterdir()))}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def test_prose_is_taken_over_where_the_code_is_the_same(tmp_path):
+    ran = executed_copy(tmp_path, ["old", "a = 1", "a = 2  # injected", "a + 1"])
+    text = executed_copy(tmp_path, ["new", "a = 1", "and more", "a + 1", "end"])
+    refresh_prose(text, ran)
+    cells = nbformat.read(ran, as_version=4).cells
+    sources = ["new", "a = 1", "a = 2  # injected", "and more", "a + 1", "end"]
+    assert [c.source for c in cells] == sources
+    assert all(c.execution_count == 1 for c in cells if c.cell_type == "code")
+
+
+@pytest.mark.parametrize("sources", [["a = 2", "a + 1"], ["a = 1"], ["a = 1", "a + 1", "a + 2"]])
+def test_other_code_keeps_its_prose_and_is_named(tmp_path, sources):
+    ran = executed_copy(tmp_path, ["old", "a = 1", "a + 1"])
+    before = ran.read_text()
+    with pytest.raises(NotebookError, match="ran other code than"):
+        refresh_prose(executed_copy(tmp_path, ["new", *sources]), ran)
+    assert ran.read_text() == before
 
 
 def test_progress_bars_are_not_kept(tmp_path):

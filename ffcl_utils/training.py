@@ -14,6 +14,11 @@ from ffcl_utils.products import products_in
 
 PerSeed = dict[str, Tensor]
 
+# Where a unit has fallen silent, Adam's moments shrink until they are denormal numbers and stay
+# there: 69 % of them after 8 epochs of improved FFCL, which made a step 2.2 times as slow. Taken
+# for the zeros they stand for they change no weight. Set before torch starts its threads.
+torch.set_flush_denormal(True)
+
 
 def generators_for(seeds: list[int]) -> list[Generator]:
     """One generator per seed, on the CPU whatever the device, so that draws never depend on it."""

@@ -7,13 +7,25 @@ from typing import Annotated
 import typer
 
 from ffcl_utils import claims as ledger
-from ffcl_utils import comparison, config, data, files, notebooks, plots, report, results, site
+from ffcl_utils import (
+    comparison,
+    config,
+    data,
+    devices,
+    files,
+    notebooks,
+    plots,
+    report,
+    results,
+    site,
+)
 from ffcl_utils import study as studies
 from ffcl_utils.paths import NOTEBOOKS, ROOT
 
 EXPECTED = (
     config.ConfigError,
     data.DataError,
+    devices.DeviceError,
     files.OutputError,
     notebooks.NotebookError,
     comparison.NotTheSameExperimentError,

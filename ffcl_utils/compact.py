@@ -27,8 +27,8 @@ def network_files(name: str, rule) -> dict[str, Callable[[Path], None]]:
     for stack, layers in stacks_of(rule).items():
         for k, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True), 1):
             arrays = {
-                "weights": weight[:1].detach().numpy().astype(np.float16),
-                "biases": bias[:1].detach().numpy(),
+                "weights": weight[:1].numpy(force=True).astype(np.float16),
+                "biases": bias[:1].numpy(force=True),
             }
             path = f"representations/{name}{stack}_weights{k}.npz"
             files[path] = npz_writer(arrays, np.savez_compressed)

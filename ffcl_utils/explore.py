@@ -66,7 +66,7 @@ def silenced(rule, layer: int, units: np.ndarray):
     Their weights and biases are 0, and so is what ReLU makes of it; they are put back at the end.
     """
     layers = layers_that_predict(rule)
-    chosen = torch.from_numpy(units)
+    chosen = torch.from_numpy(units).to(layers.device)
     tensors = layers.weights[layer], layers.biases[layer]
     before = [tensor[..., chosen].detach().clone() for tensor in tensors]
     _set(tensors, chosen, [0.0, 0.0])
@@ -107,7 +107,7 @@ def fields(rule, layer: int, images: np.ndarray, activations: np.ndarray, units:
     activations (N, U) are that layer's, of images (N, 784).
     """
     if layer == 0:
-        return layers_that_predict(rule).weights[0][0].detach().numpy()[:, units]
+        return layers_that_predict(rule).weights[0][0].numpy(force=True)[:, units]
     weights = activations[:, units].astype(np.float64)
     total = np.maximum(weights.sum(0), 1e-12)
     return (images.T.astype(np.float64) @ weights / total) - images.mean(0)[:, None]
@@ -138,7 +138,9 @@ def twin_activations(rule: Twins, image: Tensor) -> dict[str, list[np.ndarray]]:
     """Of both twins the activations (units,) of every hidden layer for one image (784,) uint8."""
     twins = {"first twin": rule.first, "second twin": rule.second}
     seen = rule.scaled(image[None])
-    return {name: [a[0, 0].numpy() for a in t.forward(seen)[:-1]] for name, t in twins.items()}
+    return {
+        name: [a[0, 0].numpy(force=True) for a in t.forward(seen)[:-1]] for name, t in twins.items()
+    }
 
 
 def goodness_per_label(rule, image: Tensor) -> np.ndarray:

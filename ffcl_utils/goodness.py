@@ -61,10 +61,10 @@ class GoodnessNetwork:
     def prepare(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (N, 784) uint8 as `forward` takes them, and their lengths (N, 1).
 
-        They are scaled, their label pixels blank, and divided by the length that they will have
-        with a label in, which is the same for every label.
+        On the network's device. They are scaled, their label pixels blank, and divided by the
+        length that they will have with a label in, which is the same for every label.
         """
-        blank = blank_label_pixels(scale(images, self.scaling))
+        blank = blank_label_pixels(scale(images.to(self.layers.device), self.scaling))
         lengths = (blank.square().sum(-1, keepdim=True) + self.brightness**2).sqrt()
         return blank / lengths, lengths
 
@@ -109,11 +109,13 @@ class GoodnessNetwork:
         seeds = len(self.layers.weights[0])
         found = []
         for chunk in images.split(CHUNK):
-            every = torch.arange(10)[:, None].expand(seeds, 10, len(chunk))
+            every = torch.arange(10, device=self.layers.device)[:, None].expand(
+                seeds, 10, len(chunk)
+            )
             inputs, lengths = (part.expand(seeds, -1, -1) for part in self.prepare(chunk))
             _, goodness = self.forward(inputs, lengths, every)
             found.append(torch.stack([g.unflatten(1, (10, -1)) for g in goodness], 1))
-        return torch.cat(found, -1).transpose(-1, -2)
+        return torch.cat(found, -1).transpose(-1, -2).cpu()
 
     def predict(self, images: Tensor, prediction: str) -> Tensor:
         """Class scores (S, N, 10).
@@ -133,4 +135,5 @@ class GoodnessNetwork:
         """Activations (S, N, units) of every layer with the given label (N,) in each image."""
         seeds = len(self.layers.weights[0])
         inputs, lengths = (part.expand(seeds, -1, -1) for part in self.prepare(images))
-        return self.forward(inputs, lengths, labels.expand(seeds, 1, -1))[0]
+        labels = labels.to(self.layers.device).expand(seeds, 1, -1)
+        return [layer.cpu() for layer in self.forward(inputs, lengths, labels)[0]]

@@ -6,6 +6,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import normalize
 
+from ffcl_utils.devices import device
+
 WIDE = 256 * 256  # weights from which a CPU is faster with the seeds' products one by one
 
 
@@ -14,18 +16,24 @@ class Layers:
 
     sizes: units of every layer, input first. weights[k]: (S, sizes[k], sizes[k+1]);
     biases[k]: (S, 1, sizes[k+1]). Drawn uniformly within ±1/√fan-in, as torch.nn.Linear does,
-    each network from its own generator. Where `normalised`, every layer but the first sees its
+    each network from its own generator, on the CPU, and moved to `devices.device()`. Where
+    `normalised`, every layer but the first sees its
     input at a root mean square of 1, whatever the activations' length in the layer below.
     """
 
     def __init__(
         self, sizes: tuple[int, ...], generators: list[Generator], normalised: bool = False
     ):
-        self.normalised = normalised
+        self.normalised, self.device = normalised, device()
         self.weights, self.biases = [], []
         for fan_in, fan_out in pairwise(sizes):
-            self.weights.append(_uniform((fan_in, fan_out), fan_in, generators))
-            self.biases.append(_uniform((1, fan_out), fan_in, generators))
+            self.weights.append(self._uniform((fan_in, fan_out), fan_in, generators))
+            self.biases.append(self._uniform((1, fan_out), fan_in, generators))
+
+    def _uniform(self, shape: tuple[int, ...], fan_in: int, generators: list[Generator]) -> Tensor:
+        bound = fan_in**-0.5
+        drawn = [torch.empty(shape).uniform_(-bound, bound, generator=g) for g in generators]
+        return torch.stack(drawn).to(self.device).requires_grad_()
 
     def parameters(self) -> list[Tensor]:
         """Weight and bias of every layer, from the input up."""
@@ -83,9 +91,3 @@ class _OneByOne(torch.autograd.Function):
             if by_inputs is not None:
                 torch.mm(own, weight[seed].T, out=by_inputs[seed])
         return by_inputs, by_weight, gradient.sum(1, keepdim=True)
-
-
-def _uniform(shape: tuple[int, ...], fan_in: int, generators: list[Generator]) -> Tensor:
-    bound = fan_in**-0.5
-    drawn = [torch.empty(shape).uniform_(-bound, bound, generator=g) for g in generators]
-    return torch.stack(drawn).requires_grad_()

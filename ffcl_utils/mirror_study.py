@@ -81,7 +81,7 @@ def compare(rule: ImprovedFFCL, images: Tensor) -> dict[str, Tensor]:
 def hidden_layers(rule: ImprovedFFCL, images: Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Hidden activations (S, N, units) of both twins, layer by layer."""
     return tuple(
-        [layer.numpy() for layer in twin.forward(rule.scaled(images))[:-1]]
+        [layer.numpy(force=True) for layer in twin.forward(rule.scaled(images))[:-1]]
         for twin in (rule.first, rule.second)
     )
 
@@ -94,7 +94,7 @@ def represent_first(rules: dict[str, ImprovedFFCL], data: Dataset) -> dict[str, 
         rules | {UNTRAINED: ImprovedFFCL(next(iter(rules.values())).config)}
     ).items():
         layers = hidden_layers(rule, data.test_images)[0]
-        weights = [w.detach().numpy() for w in rule.first.weights[:-1]]
+        weights = [w.numpy(force=True) for w in rule.first.weights[:-1]]
         scores = rule.twin_probabilities(data.test_images)["first"]
         correct = (scores.argmax(-1) == labels).numpy()
         found[name] = Representation(layers, weights, correct, labels.numpy())

@@ -68,7 +68,7 @@ def weight_files(rules: dict) -> dict[str, Callable[[Path], None]]:
     files = {}
     for name, rule in rules.items():
         arrays = {
-            f"{kind}{k}": tensor.detach().numpy()
+            f"{kind}{k}": tensor.numpy(force=True)
             for kind, tensors in zip(("weight", "bias"), layers_of(rule), strict=True)
             for k, tensor in enumerate(tensors)
         }
@@ -103,7 +103,7 @@ class Representation:
 def represent(rule, images: Tensor, labels: Tensor, trained: bool = True) -> Representation:
     """A model's representation of images (N, 784) uint8 with their labels (N,)."""
     layers = [layer.numpy() for layer in rule.representations(images, labels)]
-    weights = [w.detach().numpy() for w in layers_of(rule)[0][: len(layers)]]
+    weights = [w.numpy(force=True) for w in layers_of(rule)[0][: len(layers)]]
     right = (rule.predict(images).argmax(-1) == labels).numpy() if trained else None
     if right is None:
         right = np.ones(layers[0].shape[:2], dtype=bool)

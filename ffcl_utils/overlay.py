@@ -19,7 +19,9 @@ def label_pixels(labels: Tensor, brightness: float) -> Tensor:
     The paper's code takes the brightest pixel of the batch, so that a prediction depends on what
     else is in its batch; here brightness is a constant. A label of −1 says nothing: all blank.
     """
-    return brightness * (labels.unsqueeze(-1) == torch.arange(LABEL_PIXELS)).to(torch.float32)
+    return brightness * (
+        labels.unsqueeze(-1) == torch.arange(LABEL_PIXELS, device=labels.device)
+    ).to(torch.float32)
 
 
 def wrong_labels(labels: Tensor, generator: Generator) -> Tensor:

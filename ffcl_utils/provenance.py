@@ -11,8 +11,9 @@ from typing import Protocol
 import torch
 
 from ffcl_utils.config import Config
+from ffcl_utils.devices import device_name
 from ffcl_utils.paths import ROOT
-from ffcl_utils.products import native_bfloat16
+from ffcl_utils.products import rounding
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
 
@@ -70,8 +71,8 @@ def provenance(configs: dict[str, Config], data: DataOrigin, seconds: float) -> 
         "data_sha256": data.sha256,
         "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
         "machine": machine(),
-        "device": "cpu",
-        "native_bfloat16": native_bfloat16(),
+        "device": device_name(),
+        "auto_products": rounding(),
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 1),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -90,7 +90,7 @@ def _train_together(configs: list[Config], data: Dataset) -> list[dict]:
     twins = ImprovedFFCL(*configs)
     history = twins.fit(data, watch=dict)
     with torch.no_grad():
-        hidden = twins.first.forward(twins.scaled(data.test_images[:PROBES]))[-2].numpy()
+        hidden = twins.first.forward(twins.scaled(data.test_images[:PROBES]))[-2].numpy(force=True)
     same, other = class_cosines(hidden, data.test_labels[:PROBES].numpy())
     figures = {
         **{twin: history[f"test_accuracy/{twin}"][-1] for twin in PREDICTORS},

@@ -44,7 +44,8 @@ def gradient_across_layers(twins: ImprovedFFCL, data: Dataset, images: int = 256
     seeds = twins.config.seeds
     one, other = (slice(0, images), slice(1, images + 1))
     batch = [twins.scaled(data.train_images[part]).expand(seeds, -1, -1) for part in (one, other)]
-    labels = [data.train_labels[part].expand(seeds, -1) for part in (one, other)]
+    seen = data.train_labels.to(twins.first.device)
+    labels = [seen[part].expand(seeds, -1) for part in (one, other)]
     return off_layer_gradient(twins.local_losses(*batch, *labels), twins.layers())
 
 

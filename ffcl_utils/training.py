@@ -42,6 +42,12 @@ def optimiser_for(
     return optimiser, schedule.step
 
 
+def visits_of(draws: list[Callable[[], PerSeed]], device: torch.device) -> PerSeed:
+    """What every seed visits in the next epoch, in order: named (S, N) indices on the device."""
+    drawn = [draw() for draw in draws]
+    return {name: torch.stack([seed[name] for seed in drawn]).to(device) for name in drawn[0]}
+
+
 def train(
     draws: list[Callable[[], PerSeed]],
     losses: Callable[[PerSeed], PerSeed],
@@ -63,10 +69,10 @@ def train(
     """
     rows: list[PerSeed] = []
     batch_size = config.batch_size
+    device = optimiser.param_groups[0]["params"][0].device
     progress = {"desc": f"{title}, {len(seeds)} seeds", "unit": "epoch", "mininterval": 1.0}
     for _ in tqdm(range(config.epochs), leave=False, **progress):
-        drawn = [draw() for draw in draws]
-        visits = {name: torch.stack([seed[name] for seed in drawn]) for name in drawn[0]}
+        visits = visits_of(draws, device)
         count = next(iter(visits.values())).shape[1]
         sums: PerSeed = {}
         with products_in(config.products):

@@ -42,7 +42,7 @@ class Twins:
         chunks = images.split(CHUNK)
         return with_mean(
             *(
-                torch.cat([twin.forward(self.scaled(chunk))[-1] for chunk in chunks], 1)
+                torch.cat([twin.forward(self.scaled(chunk))[-1].cpu() for chunk in chunks], 1)
                 for twin in (self.first, self.second)
             )
         )
@@ -59,11 +59,12 @@ class Twins:
         """
         first, second = (twin.forward(self.scaled(images)) for twin in (self.first, self.second))
         both = [torch.cat(pair, -1) for pair in zip(first, second, strict=True)]
-        return {"first": first, "second": second, "mean": both}[self.predictor][:-1]
+        found = {"first": first, "second": second, "mean": both}[self.predictor][:-1]
+        return [layer.cpu() for layer in found]
 
     def scaled(self, images: Tensor) -> Tensor:
-        """Images (N, 784) uint8 as the networks see them."""
-        return scale(images, self.input_scaling)
+        """Images (N, 784) uint8 as the networks see them, on their device."""
+        return scale(images.to(self.first.device), self.input_scaling)
 
 
 def with_mean(first_logits: Tensor, second_logits: Tensor) -> dict[str, Tensor]:

@@ -27,10 +27,15 @@ class Backprop:
 
     def fit(self, data: Dataset) -> History:
         """Train all seeds; the test accuracy after every epoch."""
-        images = scale(data.train_images, self.config.input_scaling)
+        images, all_labels = (
+            self.scaled(data.train_images),
+            data.train_labels.to(self.layers.device),
+        )
         optimiser, after_step = optimiser_for(self.layers.parameters(), self.config, data)
         dropout = self.config.input_dropout
-        masks = pixel_masks(MASKS, images.shape[1], dropout) if dropout else None
+        masks = None
+        if dropout:
+            masks = pixel_masks(MASKS, images.shape[1], dropout).to(images.device)
 
         def draw_epoch(generator: Generator) -> PerSeed:
             drawn = {"image": torch.randperm(len(images), generator=generator)}
@@ -43,7 +48,7 @@ class Backprop:
             if masks is not None:
                 seen *= take(masks, batch["mask"])
             logits = self.layers.forward(seen, local=False)[-1]
-            labels = take(data.train_labels, batch["image"])
+            labels = take(all_labels, batch["image"])
             return {"cross_entropy": cross_entropy_loss(logits, labels)}
 
         def evaluate() -> PerSeed:
@@ -64,10 +69,14 @@ class Backprop:
     @torch.no_grad()
     def predict(self, images: Tensor) -> Tensor:
         """Logits (S, N, 10) for images (N, 784) uint8."""
-        chunks = scale(images, self.config.input_scaling).split(2000)
-        return torch.cat([self.layers.forward(chunk)[-1] for chunk in chunks], 1)
+        chunks = self.scaled(images).split(2000)
+        return torch.cat([self.layers.forward(chunk)[-1].cpu() for chunk in chunks], 1)
 
     @torch.no_grad()
     def representations(self, images: Tensor, labels: Tensor | None = None) -> list[Tensor]:
         """Activations (S, N, units) of every hidden layer. Labels are not used."""
-        return self.layers.forward(scale(images, self.config.input_scaling))[:-1]
+        return [layer.cpu() for layer in self.layers.forward(self.scaled(images))[:-1]]
+
+    def scaled(self, images: Tensor) -> Tensor:
+        """Images (N, 784) uint8 as the networks see them, on their device."""
+        return scale(images.to(self.layers.device), self.config.input_scaling)

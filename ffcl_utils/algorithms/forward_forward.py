@@ -72,10 +72,11 @@ class ForwardForward(GoodnessRule):
         376 MB per seed for MNIST. below: the same for layer k, overwritten; None for k = 0.
         """
         wrong = torch.stack([self.fixed_negatives(data, g) for g in self.generators])
-        labels = torch.stack([data.train_labels.expand_as(wrong), wrong], 1)
+        device = self.network.layers.device
+        labels = torch.stack([data.train_labels.expand_as(wrong), wrong], 1).to(device)
         units = self.network.layers.weights[k].shape[2]
         fits = below is not None and below.shape[3] == units
-        above = below if fits else torch.empty(*labels.shape, units)
+        above = below if fits else torch.empty(*labels.shape, units, device=device)
         for rows in torch.arange(labels.shape[2]).split(CHUNK):
             part = slice(int(rows[0]), int(rows[-1]) + 1)
             if k == 0:
@@ -98,7 +99,8 @@ class ForwardForward(GoodnessRule):
     ) -> History:
         """Train layer k on what it sees, (S, 2, N, units)."""
         seeds, both, count, _ = below.shape
-        start = count * torch.arange(seeds * both).unflatten(0, (seeds, both, 1))
+        start = count * torch.arange(seeds * both, device=below.device)
+        start = start.unflatten(0, (seeds, both, 1))
 
         def draw_epoch(generator: Generator) -> PerSeed:
             return {"image": torch.randperm(count, generator=generator)}

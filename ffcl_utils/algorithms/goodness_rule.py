@@ -49,6 +49,7 @@ class GoodnessRule:
         wrong one, to named (S,). watch: whether to evaluate after every epoch.
         """
         inputs, lengths = self.network.prepare(data.train_images)
+        all_labels = data.train_labels.to(inputs.device)
 
         def draw_epoch(generator: Generator) -> PerSeed:
             order = torch.randperm(len(inputs), generator=generator)
@@ -58,7 +59,7 @@ class GoodnessRule:
 
         def losses_of(batch: PerSeed) -> PerSeed:
             rows = batch["image"]
-            labels = torch.stack([take(data.train_labels, rows), batch["wrong"]], 1)
+            labels = torch.stack([take(all_labels, rows), batch["wrong"]], 1)
             return losses(take(inputs, rows), take(lengths, rows), labels)
 
         return self.minimise(draw_epoch, losses_of, data, parameters, title, watch)

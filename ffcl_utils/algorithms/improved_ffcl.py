@@ -41,6 +41,7 @@ class ImprovedFFCL(Twins):
         self.representation_loss = REPRESENTATION_LOSSES[config.representation_loss]
         self.margin = torch.tensor([[c.margin] for c, _ in self.networks])
         super().__init__(config.sizes, self.generators, config.input_scaling, config.predictor)
+        self.margin = self.margin.to(self.first.device)
         # Adam works on each weight alone: one optimiser for all layers is one per layer.
         self.optimiser = torch.optim.Adam(self.parameters(), lr=config.learning_rate, fused=True)
 
@@ -75,6 +76,7 @@ class ImprovedFFCL(Twins):
     ) -> tuple[list[Callable[[], PerSeed]], Callable[[PerSeed], PerSeed]]:
         """What `train` asks of a learning rule: the visits of an epoch, the losses of a batch."""
         images = self.scaled(data.train_images)
+        labels = data.train_labels.to(images.device)
 
         def draw_epoch(pairing: str, generator: Generator) -> PerSeed:
             order = torch.randperm(len(images), generator=generator)
@@ -86,7 +88,7 @@ class ImprovedFFCL(Twins):
         def losses(batch: PerSeed) -> PerSeed:
             rows = batch["image"], batch["partner"]
             pair = [take(images, row) for row in rows]
-            return self.local_losses(*pair, *(take(data.train_labels, row) for row in rows))
+            return self.local_losses(*pair, *(take(labels, row) for row in rows))
 
         draws = [
             partial(draw_epoch, config.pairing, generator)
@@ -118,11 +120,11 @@ class ImprovedFFCL(Twins):
         first, second = (
             twin.forward(self.scaled(data.test_images)) for twin in (self.first, self.second)
         )
-        partners = [_reorder(layer, test_partners) for layer in second]
-        labels = data.test_labels.expand(len(test_partners), -1)
-        losses = self._test_losses(first, partners, labels, data.test_labels[test_partners])
+        labels, pairs = (t.to(self.first.device) for t in (data.test_labels, test_partners))
+        partners = [_reorder(layer, pairs) for layer in second]
+        losses = self._test_losses(first, partners, labels.expand(len(pairs), -1), labels[pairs])
         losses["total"] = torch.stack(list(losses.values())).sum(0)
-        test = accuracies(with_mean(first[-1], second[-1]), data.test_labels)
+        test = accuracies(with_mean(first[-1], second[-1]), labels)
         return {
             **{f"test_loss/{name}": loss for name, loss in losses.items()},
             **{f"test_accuracy/{twin}": accuracy for twin, accuracy in test.items()},

@@ -69,7 +69,8 @@ class MirrorContrast(Twins):
     ) -> tuple[list[Callable[[], PerSeed]], Callable[[PerSeed], PerSeed]]:
         """What `train` asks of a learning rule: the visits of an epoch, the losses of a batch."""
         images = self.scaled(data.train_images)
-        masks = pixel_masks(MASKS, images.shape[1], self.config.input_dropout)
+        masks = pixel_masks(MASKS, images.shape[1], self.config.input_dropout).to(images.device)
+        labels = data.train_labels.to(images.device)
 
         def draw_epoch(generator: Generator) -> PerSeed:
             first = torch.randperm(len(images), generator=generator)
@@ -88,7 +89,7 @@ class MirrorContrast(Twins):
         def losses(batch: PerSeed) -> PerSeed:
             twins = ("first", "second")
             seen = [take(images, batch[t]) * take(masks, batch[f"{t}_mask"]) for t in twins]
-            return self.local_losses(*seen, *(take(data.train_labels, batch[t]) for t in twins))
+            return self.local_losses(*seen, *(take(labels, batch[t]) for t in twins))
 
         return [partial(draw_epoch, generator) for generator in self.generators], losses
 

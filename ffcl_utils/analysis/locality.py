@@ -17,4 +17,4 @@ def off_layer_gradient(losses: dict[str, Tensor], layers: dict[str, list[Tensor]
         for gradient in gradients:
             if gradient is not None:  # None: the loss does not depend on it at all
                 largest = torch.maximum(largest, gradient.abs().flatten(1).amax(1))
-    return largest.detach()
+    return largest.detach().cpu()

@@ -20,7 +20,9 @@ def paper_settings(twins: ImprovedFFCL, training_images: int) -> pd.DataFrame:
     first, second = twins.first, twins.second
     adam, group = twins.optimiser, twins.optimiser.param_groups[0]
     steps = {int(adam.state[p]["step"]) if p in adam.state else 0 for p in twins.parameters()}
-    probe = torch.rand(5, SIZES[0]) if first.weights[0].shape[1] == SIZES[0] else None
+    probe = (
+        torch.rand(5, SIZES[0]).to(first.device) if first.weights[0].shape[1] == SIZES[0] else None
+    )
     shared = {
         "Adam, one optimiser state per weight": type(adam) is torch.optim.Adam
         and len(adam.state) == len(twins.parameters()),

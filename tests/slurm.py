@@ -1,12 +1,19 @@
-"""A real Slurm of one node on this machine, for the test of the workflow on a cluster."""
+"""A real Slurm of one node on this machine, for the test of the workflow on a cluster.
+
+By hand: .venv/bin/python -m tests.slurm make reproduce PRESET=smoke PROFILE=the_profile
+"""
 
 import os
 import shutil
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
+
+from ffcl_utils.paths import ROOT
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel")
 CONFIGURATION = """
@@ -45,6 +52,15 @@ def missing() -> str:
 
 def _path() -> str:
     return f"{os.environ['PATH']}:/usr/sbin:/sbin"
+
+
+def profile(folder: Path) -> str:
+    """Our profile for a Slurm that keeps no accounts, and whose jobs are short."""
+    text = (ROOT / "profiles" / "slurm" / "config.yaml").read_text()
+    (folder / "profile").mkdir()
+    more = "slurm-status-command: squeue\nslurm-init-seconds-before-status-checks: 2\n"
+    (folder / "profile" / "config.yaml").write_text(f"{text}\n{more}")
+    return str(folder / "profile")
 
 
 @contextmanager
@@ -110,3 +126,16 @@ def _wait_until_idle(environment: dict[str, str], folder: Path, seconds: float =
         time.sleep(0.5)
     logs = "\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("*.log")))
     raise RuntimeError(f"Slurm did not start: {shown.stdout}{shown.stderr}\n{logs}")
+
+
+def main() -> None:
+    """Run a command on a cluster that lives as long as it; "the_profile" in it is its profile."""
+    with tempfile.TemporaryDirectory() as folder, cluster(Path(folder)) as environment:
+        ours = profile(Path(folder))
+        command = [word.replace("the_profile", ours) for word in sys.argv[1:]]
+        status = subprocess.run(command, env=environment, check=False).returncode
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ import pytest
 
 from ffcl_utils.paths import ROOT
 
-from .slurm import cluster, missing
+from .slurm import cluster, missing, profile
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
 STUDY = """
@@ -28,6 +28,11 @@ seeds_per_job: 1
 def slurm(tmp_path_factory):
     with cluster(tmp_path_factory.mktemp("slurm")) as environment:
         yield environment
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory):
+    return profile(tmp_path_factory.mktemp("profile"))
 
 
 def snakemake(folder, file, environment, *more):
@@ -55,16 +60,15 @@ def kill_first_job(environment, killed: list[str]):
         time.sleep(0.3)
 
 
-def test_a_study_through_slurm_survives_a_killed_job_and_has_the_same_figures(slurm, tmp_path):
+def test_a_study_through_slurm_survives_a_killed_job_and_has_the_same_figures(
+    slurm, ours, tmp_path
+):
     file = tmp_path / "study.yaml"
     file.write_text(STUDY)
     killed: list[str] = []
     killer = threading.Thread(target=kill_first_job, args=(slurm, killed))
     killer.start()
-    done = snakemake(
-        tmp_path / "cluster", file, slurm, "--profile", "profiles/slurm",
-        "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2",
-    )  # fmt: skip
+    done = snakemake(tmp_path / "cluster", file, slurm, "--profile", ours)
     killer.join()
     assert done.returncode == 0, done.stdout + done.stderr
     assert killed, "no job was killed: the test has shown nothing"
@@ -80,16 +84,15 @@ def test_a_study_through_slurm_survives_a_killed_job_and_has_the_same_figures(sl
     pd.testing.assert_frame_equal(*tables, check_exact=True)
 
 
-def test_a_job_that_cannot_succeed_is_reported(slurm, tmp_path):
-    """Its study names an unwritable folder for the data; nothing passes for a result."""
+def test_a_job_that_cannot_succeed_is_reported(slurm, ours, tmp_path):
+    """Its data are not there: nothing passes for a result."""
     file = tmp_path / "study.yaml"
     file.write_text(STUDY.replace("epochs: 6", "epochs: 6, dataset: mnist").replace("2\n", "1\n"))
     empty = tmp_path / "no_data"
     empty.mkdir()
     done = snakemake(
         tmp_path / "cluster", file, slurm | {"FFCL_DATA_DIR": str(empty)},
-        "--profile", "profiles/slurm", "--slurm-status-command", "squeue",
-        "--slurm-init-seconds-before-status-checks", "2", "--retries", "0",
+        "--profile", ours, "--retries", "0",
     )  # fmt: skip
     assert done.returncode != 0
     assert "Error in rule job" in done.stdout + done.stderr

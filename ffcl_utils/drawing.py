@@ -26,7 +26,6 @@ def like_mnist(drawing: np.ndarray) -> np.ndarray:
     canvas = np.zeros((SIDE, SIDE))
     top, left = ((SIDE - side) // 2 for side in small.shape)
     canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
-    middle = (SIDE - 1) / 2
-    # Whole pixels: a fraction would blur the strokes.
-    steps = [round(middle - place) for place in center_of_mass(canvas)]
+    # By whole pixels: in MNIST every centre of mass is within half a pixel of row and column 14.
+    steps = [round(SIDE / 2 - place) for place in center_of_mass(canvas)]
     return shift(canvas, steps, order=0).clip(0, 255).round().astype(np.uint8).reshape(-1)

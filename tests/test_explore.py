@@ -78,7 +78,8 @@ def test_a_lesion_is_what_a_slow_forward_pass_without_the_units_gives(digits):
     """Plain matrix products in double precision, the units set to 0 by hand."""
     rule = Backprop(configure("backprop", "smoke", **ONE | {"epochs": 2}))
     rule.fit(small(digits, 500))
-    images, labels = digits.test_images[:100], digits.test_labels[:100]
+    rows = models.stratified(digits.test_labels, 100)
+    images, labels = digits.test_images[rows], digits.test_labels[rows]
     members = np.random.default_rng(0).random(784) < 0.6
     found = explore.lesions(rule, 1, members, images, labels)
     weights, biases = (
@@ -134,14 +135,14 @@ def test_goodness_per_label_is_largest_where_ff_answers_most_often(networks, see
 def test_a_digit_drawn_large_and_anywhere_comes_out_as_mnist_has_it(digits, move):
     """MNIST's own digits, ten times as large and shifted on a larger canvas."""
     alike = []
-    for image in digits.test_images[:50].numpy():
+    for image in digits.test_images[::20].numpy():
         large = Image.fromarray(image.reshape(28, 28)).resize((280, 280), Image.Resampling.NEAREST)
         canvas = np.zeros((400, 400), np.uint8)
         top, left = 60 + move[0], 60 + move[1]
         canvas[top : top + 280, left : left + 280] = np.array(large)
         alike.append(np.corrcoef(like_mnist(canvas), image)[0, 1])
-    assert np.median(alike) > 0.95
-    assert min(alike) > 0.6
+    assert np.median(alike) > 0.999  # the same image, but for digits that fit their box loosely
+    assert min(alike) > 0.8
 
 
 @settings(max_examples=50, deadline=None)
@@ -203,7 +204,7 @@ def test_rules_side_by_side_have_the_figures_of_each_alone(digits):
     )
     alone.fit(data)
     right = (alone.predict(data.test_images).argmax(-1) == data.test_labels).double().mean(-1)
-    assert table.loc["improved FFCL", "accuracy, %"] == pytest.approx(100 * right.mean(), abs=0.06)
+    assert table.loc["improved FFCL", "accuracy, %"] == pytest.approx(100 * float(right.mean()), abs=0.06)
     assert (table["seeds"] == 2).all()
 
 

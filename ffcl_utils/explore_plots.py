@@ -28,7 +28,6 @@ def ensemble_figure(
     chosen: int,
     digits: np.ndarray,
     fields: np.ndarray,
-    accuracy: dict[str, np.ndarray],
     title: str,
     note: str,
 ) -> Figure:
@@ -36,28 +35,35 @@ def ensemble_figure(
 
     scores: (U,), how much each unit belongs to the class. shared: (classes,), how many of its units
     are in each class's ensemble. digits: (2, k, 784), which drive it most and least. fields: (784,
-    k) of its units. accuracy: by what was done to the layer, (classes,) shares of images.
+    k) of its units.
     """
     with plt.rc_context(STYLE | {"axes.grid": False}):
-        figure = Figure(figsize=(12, 6.4))
+        figure = Figure(figsize=(12, 3.4))
         figure.suptitle(title, fontsize=12, fontweight="bold", y=0.985)
-        figure.text(0.5, 0.925, note, ha="center", fontsize=9, color="0.3")
-        grid = figure.add_gridspec(
-            2, 3, left=0.06, right=0.985, top=0.85, bottom=0.09, hspace=0.42, wspace=0.24
-        )
-        _units(figure.add_subplot(grid[0, 0]), scores, threshold, definition)
-        _shared(figure.add_subplot(grid[0, 1]), shared, classes, chosen)
-        _pictures(
-            figure.add_subplot(grid[0, 2]), fields, 8, "what its units look for", "RdBu_r", True
-        )
-        _pictures(
-            figure.add_subplot(grid[1, 0]),
-            np.concatenate(list(digits)).T,
-            digits.shape[1],
-            "images that drive it most (top) and least",
-            "gray_r",
-        )
-        _accuracy(figure.add_subplot(grid[1, 1:]), accuracy, classes, chosen)
+        figure.text(0.5, 0.87, note, ha="center", fontsize=9, color="0.3")
+        grid = figure.add_gridspec(1, 4, left=0.05, right=0.99, top=0.74, bottom=0.15, wspace=0.2)
+        axes = [figure.add_subplot(cell) for cell in grid]
+        _units(axes[0], scores, threshold, definition)
+        _shared(axes[1], shared, classes, chosen)
+        _pictures(axes[2], fields, 4, "what its units look for", "RdBu_r", True)
+        rows = np.concatenate(list(digits)).T
+        across = -(-digits.shape[1] // 2)  # two rows each
+        _pictures(axes[3], rows, across, "drive it most (top), least (bottom)", "gray_r")
+    return figure
+
+
+def accuracy_figure(
+    accuracy: dict[str, np.ndarray], classes: tuple[str, ...], chosen: int, note: str
+) -> Figure:
+    """Accuracy per class of the whole network, and when something was done to the layer.
+
+    accuracy: by what was done, (classes,) shares of images.
+    """
+    with plt.rc_context(STYLE | {"axes.grid": False}):
+        figure = Figure(figsize=(12, 2.6))
+        figure.text(0.5, 0.94, note, ha="center", fontsize=9, color="0.3")
+        grid = figure.add_gridspec(1, 1, left=0.05, right=0.99, top=0.9, bottom=0.18)
+        _accuracy(figure.add_subplot(grid[0, 0]), accuracy, classes, chosen)
     return figure
 
 
@@ -92,7 +98,8 @@ def _pictures(
     if columns.shape[1] == 0:
         axis.text(0.5, 0.5, "no unit", ha="center", va="center", transform=axis.transAxes)
         return
-    limit = np.quantile(np.abs(columns), 0.99) or 1.0
+    # The label's pixels have by far the largest weights: they would leave the others pale.
+    limit = np.quantile(np.abs(columns), 0.96) or 1.0
     axis.imshow(tiles(columns, across), cmap=colours, vmin=-limit if signed else 0, vmax=limit)
 
 
@@ -113,9 +120,8 @@ def _accuracy(axis, accuracy: dict[str, np.ndarray], classes: tuple[str, ...], c
         )
     axis.set_xticks(places, classes)
     axis.get_xticklabels()[chosen].set_fontweight("bold")
-    axis.set(xlabel="class", ylabel="accuracy, %", ylim=(0, 128), yticks=range(0, 101, 25))
+    axis.set(xlabel="class", ylabel="accuracy, %", ylim=(0, 135), yticks=range(0, 101, 25))
     axis.legend(loc="upper center", ncols=len(accuracy), fontsize=9)
-    axis.set_title("accuracy per class when the ensemble is silent, or alone in its layer")
 
 
 def answers_figure(

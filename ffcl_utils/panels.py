@@ -18,8 +18,11 @@ from torch import Tensor
 
 from ffcl_utils import explore, explore_plots
 from ffcl_utils.drawing import like_mnist
+from ffcl_utils.models import stratified
 
 PEN, SIDE = 22, 280  # pixels of the canvas
+# Images on which accuracies are taken: FF looks at each ten times, and a slider wants its answer.
+ANSWERED = 400
 
 
 def ensemble_panel(
@@ -32,15 +35,17 @@ def ensemble_panel(
     """Choose a network, layer, class and definition, and see the ensemble and what it is good for.
 
     images: (N, 784) uint8; labels: (N,). Every move is answered by one new picture and a sentence.
+    Accuracies are those on ANSWERED of the images, every class with its share.
     """
     found = {name: explore.activations_of(rule, images, labels) for name, rule in networks.items()}
-    whole = {name: explore.class_accuracy(rule, images, labels) for name, rule in networks.items()}
+    some = stratified(labels, ANSWERED)
+    asked = images[some], labels[some]
+    whole = {name: explore.class_accuracy(rule, *asked) for name, rule in networks.items()}
     model = Dropdown(options=list(networks), description="model")
     layer = Dropdown(options=[1, 2, 3], description="layer")
     chosen = SelectionSlider(
         options=[(name, c) for c, name in enumerate(classes)],
         description="class",
-        continuous_update=False,
     )
     definition = Dropdown(options=list(explore.DEFINITIONS), description="definition")
     threshold = FloatSlider(
@@ -49,9 +54,9 @@ def ensemble_panel(
         max=4,
         step=0.1,
         description="above",
-        continuous_update=False,
     )
-    picture, sentence, errors = Image(format="png"), HTML(), Output()
+    picture, answers = Image(format="png"), Image(format="png")
+    sentence, errors = HTML(), Output()
     drawn = {}
 
     @errors.capture()
@@ -66,9 +71,6 @@ def ensemble_panel(
         own = members[chosen.value]
         strongest = np.argsort(-scores[chosen.value], kind="stable")[: explore_plots.SHOWN_UNITS]
         strongest = strongest[own[strongest]]
-        accuracy = {"whole network": whole[model.value]} | explore.lesions(
-            rule, layer.value - 1, own, images, labels
-        )
         title = f"{model.value}, layer {layer.value}: the ensemble of class {classes[chosen.value]}"
         picture.value = explore_plots.png(
             explore_plots.ensemble_figure(
@@ -80,13 +82,23 @@ def ensemble_panel(
                 chosen.value,
                 _driving(images.numpy(), explore.drive(activations, own)),
                 explore.fields(rule, layer.value - 1, images.numpy(), activations, strongest),
-                accuracy,
                 title,
                 note,
             )
         )
+        # What takes longer comes second: the page shows the ensemble meanwhile.
+        lesions = explore.lesions(rule, layer.value - 1, own, *asked)
+        accuracy = {"whole network": whole[model.value]} | lesions
+        answers.value = explore_plots.png(
+            explore_plots.accuracy_figure(
+                accuracy, classes, chosen.value, f"accuracy per class, {len(some)} of the images"
+            )
+        )
         told = "; ".join(f"{name} {100 * v.mean():.1f} %" for name, v in accuracy.items())
-        sentence.value = f"{title}: {own.sum()} of {len(own)} units. Accuracy: {told}."
+        sentence.value = (
+            f"{title}: {own.sum()} of {len(own)} units, {definition.value} above "
+            f"{threshold.value:g}. Accuracy: {told}."
+        )
 
     def other_model(_) -> None:
         count = len(found[model.value])
@@ -105,7 +117,14 @@ def ensemble_panel(
         widget.observe(show, "value")
     show()
     return VBox(
-        [HBox([model, layer, definition]), HBox([chosen, threshold]), sentence, picture, errors]
+        [
+            HBox([model, layer, definition]),
+            HBox([chosen, threshold]),
+            sentence,
+            picture,
+            answers,
+            errors,
+        ]
     )
 
 
@@ -148,7 +167,7 @@ def drawing_panel(networks: dict[str, object], classes: tuple[str, ...], note: s
     def look(_) -> None:
         if pen["at"]:
             return  # while the pen moves, the page sends an image after every stroke
-        ink = 255 - canvas.get_image_data()[..., 0]
+        ink = _ink(canvas.get_image_data())
         if not ink.any():
             return
         image = torch.from_numpy(like_mnist(ink))
@@ -163,6 +182,15 @@ def drawing_panel(networks: dict[str, object], classes: tuple[str, ...], note: s
     wipe.on_click(blank)
     blank()
     return VBox([HBox([canvas, wipe]), sentence, picture, errors])
+
+
+def _ink(picture: np.ndarray) -> np.ndarray:
+    """How black a picture (H, W, 4) of red, green, blue and opacity is on white, (H, W) uint8.
+
+    What was never drawn on is black and transparent.
+    """
+    red, opacity = picture[..., 0].astype(int), picture[..., 3].astype(int)
+    return ((255 - red) * opacity // 255).astype(np.uint8)
 
 
 def answers(networks: dict[str, object], image: Tensor, classes: tuple[str, ...], note: str):

@@ -10,7 +10,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not chromium(), reason="needs Chromium (Debian: apt install chromium)"),
 ]
-SLIDER_SECONDS = 0.5  # to answer a move, on two cores that do nothing else
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def wait_for(page, found, message: str, seconds: float = 20) -> float:
 def test_a_slider_moves_the_ensemble(address, opened):
     page = opened
     run_all(page, address, "20_explore_ensembles")
-    wait_for(page, lambda: "units. Accuracy" in sentence(page), "no ensemble")
+    wait_for(page, lambda: ". Accuracy" in sentence(page), "no ensemble")
     for handle, what in ((1, "above"), (0, "class")):
         before, drawn = sentence(page), picture(page)
         page.locator(".noUi-handle").nth(handle).focus()
@@ -55,7 +54,7 @@ def test_a_slider_moves_the_ensemble(address, opened):
         wait_for(page, lambda: sentence(page) != before, f"the slider {what!r} changes nothing")  # noqa: B023
         wait_for(page, lambda: picture(page) != drawn, f"the slider {what!r} draws nothing new")  # noqa: B023
     assert "class 1" in sentence(page)
-    page.locator("select").first.select_option("improved FFCL, balanced")
+    page.locator(".jp-OutputArea-output select").first.select_option("improved FFCL, balanced")
     wait_for(page, lambda: "improved FFCL" in sentence(page), "the model does not change")
     assert "of 64 units" in sentence(page)
 
@@ -80,7 +79,7 @@ def test_a_stroke_is_answered_by_every_network(address, opened):
     wait_for(page, lambda: sentence(page) == "Draw a digit.", "the canvas is not wiped")
 
 
-@pytest.mark.parametrize("notebook", ["22_your_own_rule", "02_loss_decay"])
+@pytest.mark.parametrize("notebook", ["22_your_own_rule", "06_excitation_inhibition"])
 def test_a_notebook_runs_to_its_end(address, opened, notebook):
     run_all(opened, address, notebook)
     assert opened.locator(".jp-OutputArea-output table, .jp-OutputArea-output img").count() > 0

@@ -170,15 +170,16 @@ def test_the_panel_answers_its_widgets(networks, seen, digits):
     (model, layer, definition), (chosen_class, threshold) = (
         row.children for row in panel.children[:2]
     )
-    sentence, picture, errors = panel.children[2:]
+    sentence, picture, answers, errors = panel.children[2:]
     shown = {sentence.value}
     for widget, value in (
         (chosen_class, 3), (threshold, 1.5), (layer, 3), (definition, "ratio"),
         (definition, "class mean"), (model, "improved FFCL, balanced"),
     ):  # fmt: skip
-        before = picture.value
+        before = picture.value, answers.value
         widget.value = value
-        assert picture.value != before
+        assert picture.value != before[0]
+        assert answers.value
         assert sentence.value not in shown
         shown.add(sentence.value)
     assert layer.value == 2  # these networks have no third
@@ -186,10 +187,18 @@ def test_the_panel_answers_its_widgets(networks, seen, digits):
     assert not errors.outputs
 
 
+def test_what_was_never_drawn_on_is_blank():
+    picture = np.zeros((2, 2, 4), np.uint8)  # as a canvas comes: black, and transparent
+    picture[0, 0] = 255  # wiped: white and opaque
+    picture[1, 1] = (0, 0, 0, 255)
+    picture[0, 1] = (0, 0, 0, 128)
+    assert panels._ink(picture).tolist() == [[0, 128], [0, 255]]
+
+
 def test_an_ensemble_without_units_is_drawn_too():
     figure = explore_plots.ensemble_figure(
         np.zeros(10), 1.0, "ratio", np.zeros(10, int), tuple("0123456789"), 0,
-        np.zeros((2, 3, 784)), np.zeros((784, 0)), {"whole network": np.ones(10)}, "t", "n",
+        np.zeros((2, 3, 784)), np.zeros((784, 0)), "t", "n",
     )  # fmt: skip
     assert explore_plots.png(figure).startswith(b"\x89PNG")
 
@@ -204,7 +213,9 @@ def test_rules_side_by_side_have_the_figures_of_each_alone(digits):
     )
     alone.fit(data)
     right = (alone.predict(data.test_images).argmax(-1) == data.test_labels).double().mean(-1)
-    assert table.loc["improved FFCL", "accuracy, %"] == pytest.approx(100 * float(right.mean()), abs=0.06)
+    assert table.loc["improved FFCL", "accuracy, %"] == pytest.approx(
+        100 * float(right.mean()), abs=0.06
+    )
     assert (table["seeds"] == 2).all()
 
 

@@ -14,11 +14,11 @@ from .slurm import cluster, missing, profile
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
 STUDY = """
-notebook: 02_loss_decay
-metric: balanced/train_loss_r_squared
+notebook: 01_improved_ffcl_accuracy
+metric: balanced/test_accuracy
 preset: smoke
-parameters: {epochs: 6, batch_size: 512}
-grid: {margin: [0.0, 0.5]}
+parameters: {epochs: 2}
+grid: {margin: [0.5]}
 seeds: 2
 seeds_per_job: 1
 """
@@ -80,14 +80,14 @@ def test_a_study_through_slurm_survives_a_killed_job_and_has_the_same_figures(
         pd.read_csv(tmp_path / where / "studies" / "study" / "runs.csv")
         for where in ("cluster", "here")
     ]
-    assert len(tables[0]) == 4
+    assert len(tables[0]) == 2
     pd.testing.assert_frame_equal(*tables, check_exact=True)
 
 
 def test_a_job_that_cannot_succeed_is_reported(slurm, ours, tmp_path):
     """Its data are not there: nothing passes for a result."""
     file = tmp_path / "study.yaml"
-    file.write_text(STUDY.replace("epochs: 6", "epochs: 6, dataset: mnist").replace("2\n", "1\n"))
+    file.write_text(STUDY.replace("epochs: 2", "epochs: 2, dataset: mnist"))
     empty = tmp_path / "no_data"
     empty.mkdir()
     done = snakemake(

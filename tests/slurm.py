@@ -77,7 +77,16 @@ def cluster(folder: Path):
         host=host, folder=folder, ports=_free_ports(2), cpus=os.cpu_count()
     )
     (folder / "slurm.conf").write_text(configuration)
-    environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": _path()}
+    # Snakemake's executor hands no SLURM_… on to its jobs: the srun in them needs to be told again.
+    wrapper = folder / "bin" / "srun"
+    wrapper.parent.mkdir()
+    real = shutil.which("srun", path=_path())
+    wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {real} "$@"\n')
+    wrapper.chmod(0o755)
+    environment = os.environ | {
+        "SLURM_CONF": str(folder / "slurm.conf"),
+        "PATH": f"{wrapper.parent}:{_path()}",
+    }
     commands = (
         ["munged", "--foreground", "--force", f"--key-file={key}",
          f"--socket={folder}/munge.socket", f"--pid-file={folder}/munged.pid",

@@ -151,7 +151,7 @@ def _attempt(t, loss, shape, start, bounds):
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore", OptimizeWarning)
             values, covariance = curve_fit(
-                shape, t, loss, np.clip(start, *bounds), bounds=bounds, maxfev=2000
+                shape, t, loss, np.clip(start, *bounds), bounds=bounds, maxfev=20_000
             )
             rss = float(np.square(loss - shape(t, *values)).sum())
             errors = np.sqrt(np.diag(covariance))

@@ -37,7 +37,9 @@ def test_make_test_runs_nbval_on_every_notebook():
     line = next(ln for ln in (ROOT / "Makefile").read_text().splitlines() if "--nbval-lax" in ln)
     assert line.split()[-2:] == ["tests", "notebooks"]  # the whole folder …
     assert not re.search(r"--(ignore|deselect)|-k ", line)  # … and nothing taken out of it
-    everywhere = {p for p in ROOT.glob("*/**/*.ipynb") if not {".venv", "runs"} & set(p.parts)}
+    everywhere = {
+        p for p in ROOT.glob("*/**/*.ipynb") if not {".venv", "runs", "site"} & set(p.parts)
+    }
     kept = {
         p for p in everywhere if "results" not in p.parts and ".ipynb_checkpoints" not in p.parts
     }

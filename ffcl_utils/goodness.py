@@ -16,33 +16,42 @@ SMALLEST = 1e-12  # length below which an activation vector counts as silent
 
 
 class _ReluGoodness(torch.autograd.Function):
-    """ReLU and the L2 norm over the units; one pass for both gradients.
+    """ReLU, the L2 norm over the units and the division by it, in place; few passes backward.
 
-    With a = relu(z) and g = |a|, ∂g/∂z = a / g: an inactive unit has a = 0 and thus no gradient.
+    With a = relu(z), g = |a| and y = a / g: ∂g/∂z = y, and what has the gradient d by y has
+    (d − y (y·d)) / g by a. An inactive unit has y = 0, and no gradient.
     """
 
     @staticmethod
     def forward(ctx, preactivations: Tensor) -> tuple[Tensor, Tensor]:
-        activations = preactivations.relu()
+        # Nothing that made the preactivations needs them again, and new memory costs more than
+        # what is done with it.
+        activations = preactivations.detach().relu_()
         found = activations.norm(dim=-1)
+        directions = activations.div_(found.clamp_min(SMALLEST).unsqueeze(-1))
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(activations, found)
-        return activations, found
+        ctx.save_for_backward(directions, found)
+        return directions, found
 
     @staticmethod
-    def backward(ctx, by_activations: Tensor | None, by_goodness: Tensor | None) -> Tensor:
-        activations, found = ctx.saved_tensors
-        gradient = None
-        if by_goodness is not None:
-            gradient = activations * (by_goodness / found.clamp_min(SMALLEST)).unsqueeze(-1)
-        if by_activations is not None:
-            through = by_activations * (activations > 0)
-            gradient = through if gradient is None else gradient.add_(through)
-        return gradient
+    def backward(ctx, by_directions: Tensor | None, by_goodness: Tensor | None) -> Tensor:
+        directions, found = ctx.saved_tensors
+        if by_directions is None:
+            return directions * by_goodness.unsqueeze(-1)
+        along = (by_directions * directions).sum(-1)
+        length = found.clamp_min(SMALLEST)
+        gradient = torch.ops.aten.threshold_backward(by_directions, directions, 0)
+        gradient.div_(length.unsqueeze(-1))
+        factor = -along / length if by_goodness is None else by_goodness - along / length
+        return gradient.addcmul_(directions, factor.unsqueeze(-1))
 
 
 def relu_goodness(preactivations: Tensor) -> tuple[Tensor, Tensor]:
-    """Activations (…, units) = ReLU, and their goodness (…): the L2 norm, not squared."""
+    """The directions (…, units) of the activations a = ReLU, and their goodness (…).
+
+    The goodness is the L2 norm |a|, not squared; a direction is a / |a|, zero where no unit is
+    active, and all that the next layer sees. Overwrites the preactivations.
+    """
     return _ReluGoodness.apply(preactivations)
 
 
@@ -65,11 +74,12 @@ class GoodnessNetwork:
         length that they will have with a label in, which is the same for every label.
         """
         blank = blank_label_pixels(scale(images.to(self.layers.device), self.scaling))
-        lengths = (blank.square().sum(-1, keepdim=True) + self.brightness**2).sqrt()
-        return blank / lengths, lengths
+        lengths = blank.norm(dim=-1, keepdim=True)
+        lengths.square_().add_(self.brightness**2).sqrt_()
+        return blank.div_(lengths), lengths
 
     def first_layer(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Activations (S, K·B, units) and goodness (S, K·B) of the same images with K labels each.
+        """Directions (S, K·B, units) and goodness (S, K·B) of the same images with K labels each.
 
         inputs: (S, B, 784) and lengths: (S, B, 1), from `prepare`. labels: (S, K, B). The
         product of the 774 pixels that do not depend on the label is computed once for all K.
@@ -79,28 +89,23 @@ class GoodnessNetwork:
         pixels = label_pixels(labels, self.brightness) / lengths.unsqueeze(1)
         pixels = pad(pixels, (0, COLUMNS - LABEL_PIXELS)).flatten(1, 2)
         with_label = torch.bmm(pixels, weight[:, :COLUMNS]).unflatten(1, (labels.shape[1], -1))
-        return relu_goodness(with_label.add_(shared.unsqueeze(1)).flatten(1, 2))
+        return relu_goodness((with_label + shared.unsqueeze(1)).flatten(1, 2))
 
     def layer(self, k: int, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Activations and goodness of hidden layer k ≥ 1, from `normalised` ones below it."""
+        """Directions and goodness of hidden layer k ≥ 1, from the directions in the layer below."""
         return relu_goodness(linear(inputs, self.layers.weights[k], self.layers.biases[k]))
-
-    @staticmethod
-    def normalised(activations: Tensor, goodness: Tensor) -> Tensor:
-        """Activations (…, units) divided by their length, which is their goodness (…)."""
-        return activations / goodness.clamp_min(SMALLEST).unsqueeze(-1)
 
     def forward(
         self, inputs: Tensor, lengths: Tensor, labels: Tensor, local: bool = True
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Activations (S, K·B, units) and goodness (S, K·B) of every layer.
+        """Directions (S, K·B, units) and goodness (S, K·B) of every layer.
 
         Arguments as `first_layer`'s. Where `local`, no gradient crosses a layer.
         """
         found = [self.first_layer(inputs, lengths, labels)]
         for k in range(1, len(self.layers.weights)):
-            below = (part.detach() for part in found[-1]) if local else found[-1]
-            found.append(self.layer(k, self.normalised(*below)))
+            below = found[-1][0].detach() if local else found[-1][0]
+            found.append(self.layer(k, below))
         return tuple(map(list, zip(*found, strict=True)))
 
     @torch.no_grad()
@@ -136,4 +141,5 @@ class GoodnessNetwork:
         seeds = len(self.layers.weights[0])
         inputs, lengths = (part.expand(seeds, -1, -1) for part in self.prepare(images))
         labels = labels.to(self.layers.device).expand(seeds, 1, -1)
-        return [layer.cpu() for layer in self.forward(inputs, lengths, labels)[0]]
+        found = zip(*self.forward(inputs, lengths, labels), strict=True)
+        return [directions.mul_(goodness.unsqueeze(-1)).cpu() for directions, goodness in found]

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from ffcl_utils.config import Config
 from ffcl_utils.data import Dataset
 from ffcl_utils.history import History
+from ffcl_utils.memory import keep_freed_memory
 from ffcl_utils.products import products_in
 
 PerSeed = dict[str, Tensor]
@@ -18,6 +19,7 @@ PerSeed = dict[str, Tensor]
 # there: 69 % of them after 8 epochs of improved FFCL, which made a step 2.2 times as slow. Taken
 # for the zeros they stand for they change no weight. Set before torch starts its threads.
 torch.set_flush_denormal(True)
+keep_freed_memory()
 
 
 def generators_for(seeds: list[int]) -> list[Generator]:

@@ -57,18 +57,24 @@ def test_goodness_loss_is_the_papers_formula():
     assert goodness_loss(positive, negative, 3.0).item() == pytest.approx(expected, rel=1e-6)
 
 
-def test_relu_goodness_is_relu_and_norm_with_their_gradients():
+def test_relu_goodness_is_direction_and_length_after_relu_with_their_gradients():
     z = torch.randn(3, 5, 7, dtype=torch.float64)
     z[0, 0] = -1.0  # a silent image has no gradient
     mine, plain = z.clone().requires_grad_(), z.clone().requires_grad_()
     weigh = torch.randn(3, 5, 7, dtype=torch.float64)
-    activations, goodness = relu_goodness(mine * 1.0)
     expected = plain.relu()
-    torch.testing.assert_close(activations, expected)
-    torch.testing.assert_close(goodness, expected.norm(dim=-1))
-    (goodness.square().sin().sum() + (activations * weigh).sum()).backward()
-    (expected.norm(dim=-1).square().sin().sum() + (expected * weigh).sum()).backward()
-    torch.testing.assert_close(mine.grad, plain.grad)
+    length, direction = expected.norm(dim=-1), nn.functional.normalize(expected, dim=-1)
+    for by_goodness, by_directions in ((1, 0), (0, 1), (1, 1)):
+        directions, goodness = relu_goodness(mine * 1.0)
+        torch.testing.assert_close(directions, direction)
+        torch.testing.assert_close(goodness, length)
+        mine.grad = plain.grad = None
+        found = [goodness.square().sin().sum()] * by_goodness
+        found += [(directions * weigh).sum()] * by_directions
+        sum(found).backward()
+        wanted = by_goodness * length.square().sin().sum()
+        (wanted + by_directions * (direction * weigh).sum()).backward(retain_graph=True)
+        torch.testing.assert_close(mine.grad, plain.grad)
 
 
 def overlaid(images, labels):

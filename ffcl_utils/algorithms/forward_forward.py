@@ -55,9 +55,9 @@ class ForwardForward(GoodnessRule):
         with torch.set_grad_enabled(k == 0):
             found = self.network.first_layer(inputs, lengths, labels)
             for below in range(1, k):
-                found = self.network.layer(below, self.network.normalised(*found))
+                found = self.network.layer(below, found[0])
         if k > 0:
-            found = self.network.layer(k, self.network.normalised(*found))
+            found = self.network.layer(k, found[0])
         return {f"layer{k + 1}": self._loss(found[1])}
 
     def _loss(self, goodness: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ class ForwardForward(GoodnessRule):
                 found = self.network.first_layer(*prepared, labels[:, :, part])
             else:
                 found = self.network.layer(k, below[:, :, part].flatten(1, 2))
-            above[:, :, part] = self.network.normalised(*found).unflatten(1, (2, -1))
+            above[:, :, part] = found[0].unflatten(1, (2, -1))
         return above
 
     def _train_on(

@@ -1,5 +1,6 @@
 """Stacks of fully connected layers with a leading seed axis; the only place that detaches."""
 
+from copy import copy
 from itertools import pairwise
 
 import torch
@@ -57,6 +58,18 @@ class Layers:
             if self.normalised:
                 inputs = normalize(inputs, dim=-1) * inputs.shape[-1] ** 0.5
         return outputs
+
+
+def joined(first: Layers, second: Layers) -> Layers:
+    """One stack with the networks of both, those of `second` last; theirs become views of it."""
+    both = copy(first)
+    for name in ("weights", "biases"):
+        pairs = zip(getattr(first, name), getattr(second, name), strict=True)
+        tensors = [torch.cat(pair).detach().requires_grad_() for pair in pairs]
+        setattr(both, name, tensors)
+        for stack, half in ((first, 0), (second, 1)):
+            setattr(stack, name, [tensor.detach().chunk(2)[half] for tensor in tensors])
+    return both
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

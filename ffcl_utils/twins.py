@@ -4,14 +4,18 @@ import torch
 from torch import Generator, Tensor
 
 from ffcl_utils.inputs import scale
-from ffcl_utils.layers import Layers
+from ffcl_utils.layers import Layers, joined
 from ffcl_utils.training import PerSeed
 
 CHUNK = 10_000  # images evaluated at once: bounds the memory, changes no figure
 
 
 class Twins:
-    """`first` and `second`, networks of one shape with weights of their own, for all seeds."""
+    """`first` and `second`, networks of one shape with weights of their own, for all seeds.
+
+    They are halves of one stack, `both`, which is what trains: (2S, …), the first twins' networks
+    in front. One operation for two networks is half the operations.
+    """
 
     def __init__(
         self,
@@ -23,17 +27,17 @@ class Twins:
     ):
         self.first = Layers(sizes, generators, normalised)
         self.second = Layers(sizes, generators, normalised)
+        self.both = joined(self.first, self.second)
         self.input_scaling, self.predictor = input_scaling, predictor
 
     def parameters(self) -> list[Tensor]:
-        """Weights and biases of both twins."""
-        return self.first.parameters() + self.second.parameters()
+        """Weights and biases (2S, …) of both twins."""
+        return self.both.parameters()
 
     def layers(self) -> dict[str, list[Tensor]]:
-        """Parameters of both twins by layer, named as the layers' losses are."""
-        names = [f"layer{k}" for k in range(1, len(self.first.weights))] + ["output"]
-        stacks = (self.first.weights, self.first.biases, self.second.weights, self.second.biases)
-        tensors = zip(*stacks, strict=True)
+        """Parameters (2S, …) of both twins by layer, named as the layers' losses are."""
+        names = [f"layer{k}" for k in range(1, len(self.both.weights))] + ["output"]
+        tensors = zip(self.both.weights, self.both.biases, strict=True)
         return dict(zip(names, map(list, tensors), strict=True))
 
     @torch.no_grad()

@@ -187,9 +187,8 @@ def test_no_gradient_crosses_a_layer_of_trained_twins(digits):
 
 def test_a_gradient_that_crosses_a_layer_is_noticed(digits, monkeypatch):
     rule = ImprovedFFCL(config(seeds=3))
-    for twin in (rule.first, rule.second):
-        forward = twin.forward
-        monkeypatch.setattr(twin, "forward", lambda x, forward=forward: forward(x, local=False))
+    forward = rule.both.forward
+    monkeypatch.setattr(rule.both, "forward", lambda x: forward(x, local=False))
     assert (gradient_across_layers(rule, small(digits)) > 0).all()
 
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ffcl_utils.analysis.locality import off_layer_gradient
-from ffcl_utils.layers import WIDE, Layers, linear
+from ffcl_utils.layers import WIDE, Layers, joined, linear
+from ffcl_utils.training import generators_for
 
 SIZES = (6, 5, 4, 3)
 
@@ -94,3 +95,20 @@ def test_products_one_by_one_are_the_batched_ones_with_their_gradients():
     expected.sin().sum().backward()
     for one, other in zip(mine, plain, strict=True):
         torch.testing.assert_close(one.grad, other.grad)
+
+
+def test_joined_stacks_are_one_and_the_two_they_were():
+    one, other = (Layers((6, 5, 3), generators_for(seeds)) for seeds in ([0, 1], [2, 3]))
+    images = torch.rand(4, 7, 6)
+    apart = [
+        torch.cat(p) for p in zip(one.forward(images[:2]), other.forward(images[2:]), strict=True)
+    ]
+    both = joined(one, other)
+    for joint, expected in zip(both.forward(images), apart, strict=True):
+        torch.testing.assert_close(joint, expected)
+    with torch.no_grad():
+        for tensor in both.parameters():
+            tensor.mul_(2)
+    for k, weight in enumerate(both.weights):
+        assert torch.equal(one.weights[k], weight[:2])
+        assert torch.equal(other.weights[k], weight[2:])

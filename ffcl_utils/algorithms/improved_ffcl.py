@@ -86,9 +86,8 @@ class ImprovedFFCL(Twins):
             }
 
         def losses(batch: PerSeed) -> PerSeed:
-            rows = batch["image"], batch["partner"]
-            pair = [take(images, row) for row in rows]
-            return self.local_losses(*pair, *(take(labels, row) for row in rows))
+            rows = torch.cat([batch["image"], batch["partner"]])
+            return self._losses_of(self.both.forward(take(images, rows)), take(labels, rows))
 
         draws = [
             partial(draw_epoch, config.pairing, generator)
@@ -100,29 +99,28 @@ class ImprovedFFCL(Twins):
         self, images: Tensor, partners: Tensor, labels: Tensor, partner_labels: Tensor
     ) -> PerSeed:
         """One loss per layer pair, each (S,), from scaled images and partners (S, B, 784)."""
-        first, second = self.first.forward(images), self.second.forward(partners)
-        return self._losses_of(first, second, labels, partner_labels)
+        activations = self.both.forward(torch.cat([images, partners]))
+        return self._losses_of(activations, torch.cat([labels, partner_labels]))
 
-    def _losses_of(self, first, second, labels, partner_labels) -> PerSeed:
-        classification_loss = CLASSIFICATION_LOSSES[self.config.classification_loss]
+    def _losses_of(self, activations: list[Tensor], labels: Tensor) -> PerSeed:
+        """From the layers of `both`, (2S, B, units) each, and the classes they saw, (2S, B)."""
+        halves = labels.chunk(2)
         losses = {
-            f"layer{k}": self.representation_loss(one, other, labels, partner_labels, self.margin)
-            for k, (one, other) in enumerate(zip(first[:-1], second[:-1], strict=True), start=1)
+            f"layer{k}": self.representation_loss(*layer.chunk(2), *halves, self.margin)
+            for k, layer in enumerate(activations[:-1], start=1)
         }
-        losses["output"] = classification_loss(first[-1], labels) + classification_loss(
-            second[-1], partner_labels
-        )
+        classification_loss = CLASSIFICATION_LOSSES[self.config.classification_loss]
+        losses["output"] = classification_loss(activations[-1], labels).unflatten(0, (2, -1)).sum(0)
         return losses
 
     @torch.no_grad()
     def _test_figures(self, data: Dataset, test_partners: Tensor) -> PerSeed:
         """Test losses on fixed pairs (S, N), and test accuracies."""
-        first, second = (
-            twin.forward(self.scaled(data.test_images)) for twin in (self.first, self.second)
-        )
+        activations = self.both.forward(self.scaled(data.test_images))
         labels, pairs = (t.to(self.first.device) for t in (data.test_labels, test_partners))
-        partners = [_reorder(layer, pairs) for layer in second]
-        losses = self._test_losses(first, partners, labels.expand(len(pairs), -1), labels[pairs])
+        first, second = zip(*(layer.chunk(2) for layer in activations), strict=True)
+        seen = [torch.cat([a, _reorder(b, pairs)]) for a, b in zip(first, second, strict=True)]
+        losses = self._test_losses(seen, torch.cat([labels.expand(len(pairs), -1), labels[pairs]]))
         losses["total"] = torch.stack(list(losses.values())).sum(0)
         test = accuracies(with_mean(first[-1], second[-1]), labels)
         return {
@@ -134,12 +132,11 @@ class ImprovedFFCL(Twins):
         found = accuracies(self.twin_probabilities(data.train_images), data.train_labels)
         return {f"train_accuracy/{twin}": accuracy for twin, accuracy in found.items()}
 
-    def _test_losses(self, first, partners, labels, partner_labels) -> PerSeed:
+    def _test_losses(self, activations: list[Tensor], labels: Tensor) -> PerSeed:
         """Mean losses over groups of pairs: a loss may set every image against every other."""
         sums: PerSeed = {}
         for rows in torch.arange(labels.shape[1]).split(GROUP):
-            group = [[layer[:, rows] for layer in layers] for layers in (first, partners)]
-            found = self._losses_of(*group, labels[:, rows], partner_labels[:, rows])
+            found = self._losses_of([layer[:, rows] for layer in activations], labels[:, rows])
             for name, loss in found.items():
                 sums[name] = sums.get(name, 0) + loss * (len(rows) / labels.shape[1])
         return sums

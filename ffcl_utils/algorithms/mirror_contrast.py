@@ -87,9 +87,10 @@ class MirrorContrast(Twins):
             }
 
         def losses(batch: PerSeed) -> PerSeed:
-            twins = ("first", "second")
-            seen = [take(images, batch[t]) * take(masks, batch[f"{t}_mask"]) for t in twins]
-            return self.local_losses(*seen, *(take(labels, batch[t]) for t in twins))
+            rows = torch.cat([batch["first"], batch["second"]])
+            seen = take(images, rows)
+            seen *= take(masks, torch.cat([batch["first_mask"], batch["second_mask"]]))
+            return self._losses_of(self.both.forward(seen), take(labels, rows))
 
         return [partial(draw_epoch, generator) for generator in self.generators], losses
 
@@ -97,14 +98,18 @@ class MirrorContrast(Twins):
         self, images: Tensor, others: Tensor, labels: Tensor, other_labels: Tensor
     ) -> PerSeed:
         """One loss per layer pair, each (S,), from what the twins see, (S, B, 784) each."""
-        first, second = self.first.forward(images), self.second.forward(others)
+        activations = self.both.forward(torch.cat([images, others]))
+        return self._losses_of(activations, torch.cat([labels, other_labels]))
+
+    def _losses_of(self, activations: list[Tensor], labels: Tensor) -> PerSeed:
+        """From the layers of `both`, (2S, B, units) each, and the classes they saw, (2S, B)."""
+        halves = labels.chunk(2)
         losses = {
-            f"layer{k}": self._representation_loss(one, other, labels, other_labels)
-            for k, (one, other) in enumerate(zip(first[:-1], second[:-1], strict=True), start=1)
+            f"layer{k}": self._representation_loss(*layer.chunk(2), *halves)
+            for k, layer in enumerate(activations[:-1], start=1)
         }
-        losses["output"] = cross_entropy_loss(first[-1], labels) + cross_entropy_loss(
-            second[-1], other_labels
-        )
+        output = cross_entropy_loss(activations[-1], labels)
+        losses["output"] = output.unflatten(0, (2, -1)).sum(0)
         return losses
 
     def _representation_loss(self, one, other, labels, other_labels) -> Tensor:

@@ -8,7 +8,8 @@ def off_layer_gradient(losses: dict[str, Tensor], layers: dict[str, list[Tensor]
     """Largest absolute gradient of any layer's loss on the parameters of another layer.
 
     losses: one local loss (S,) per layer. layers: by the same names, the parameters (S, …) of
-    each. Returns (S,); 0 where learning is local, as claimed for arXiv 2405.03432.
+    each, or (2S, …) of twins. Returns (S,); 0 where learning is local, as claimed for arXiv
+    2405.03432.
     """
     largest = torch.zeros_like(next(iter(losses.values())))
     for name, loss in losses.items():
@@ -16,5 +17,6 @@ def off_layer_gradient(losses: dict[str, Tensor], layers: dict[str, list[Tensor]
         gradients = torch.autograd.grad(loss.sum(), others, retain_graph=True, allow_unused=True)
         for gradient in gradients:
             if gradient is not None:  # None: the loss does not depend on it at all
-                largest = torch.maximum(largest, gradient.abs().flatten(1).amax(1))
+                of_networks = gradient.abs().flatten(1).amax(1).unflatten(0, (-1, len(largest)))
+                largest = torch.maximum(largest, of_networks.amax(0))
     return largest.detach().cpu()

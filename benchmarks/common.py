@@ -1,9 +1,7 @@
 """What the benchmarks share: images in memory, interleaved repetitions, where and on what."""
 
 import json
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +11,7 @@ import torch
 from ffcl_utils.data import Dataset, load
 from ffcl_utils.files import read_json, write_json
 from ffcl_utils.paths import RESULTS
-from ffcl_utils.provenance import git_state, machine
+from ffcl_utils.provenance import git_state, machine, peak_memory
 
 REPETITIONS = 5
 
@@ -59,9 +57,8 @@ def interleaved(rivals: dict[str, Callable[[], object]]) -> dict[str, float]:
 def report(rule: str, found: dict) -> None:
     """Write a learning rule's object into results/benchmarks.json, with where it was measured."""
     commit, dirty = git_state()
-    unit = 2**20 if sys.platform == "darwin" else 2**10
     found |= {
-        "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit),
+        "peak_memory_mib": peak_memory(),
         "repetitions": REPETITIONS,
         "git_commit": commit,
         "dirty": dirty,

@@ -2,7 +2,9 @@
 
 import os
 import platform
+import resource
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -50,6 +52,12 @@ def machine() -> str:
     return f"{model}, {torch.backends.cpu.get_cpu_capability()}, {platform.system()}"
 
 
+def peak_memory() -> int:
+    """The most memory that this process has held so far, in MiB."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+
+
 class DataOrigin(Protocol):
     """What a result says of its data: a Dataset has it, and so has a Source."""
 
@@ -75,5 +83,6 @@ def provenance(configs: dict[str, Config], data: DataOrigin, seconds: float) -> 
         "auto_products": rounding(),
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 1),
+        "peak_memory_mib": peak_memory(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -41,6 +41,7 @@ bench: $(READY)  ## speed, side by side with a plain implementation
 	$(PY) benchmarks/improved_ffcl.py
 	$(PY) benchmarks/forward_forward.py
 	$(PY) benchmarks/growth.py
+	$(PY) benchmarks/reproduce.py
 
 results: $(READY)  ## make a finished runs/paper the reference that the README quotes
 	$(PY) -m ffcl_utils promote runs/$(PRESET) results/$(PRESET)

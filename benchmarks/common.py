@@ -66,6 +66,11 @@ def report(rule: str, found: dict) -> None:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
+    write_report(rule, found)
+
+
+def write_report(name: str, found: dict) -> None:
+    """Replace the object `name` in results/benchmarks.json."""
     path = RESULTS / "benchmarks.json"
-    write_json(path, (read_json(path) if path.exists() else {}) | {rule: found})
-    print(json.dumps({rule: found}, indent=1))
+    write_json(path, (read_json(path) if path.exists() else {}) | {name: found})
+    print(json.dumps({name: found}, indent=1))

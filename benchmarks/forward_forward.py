@@ -16,8 +16,6 @@ from ffcl_utils.overlay import blank_label_pixels, label_pixels
 
 BATCH, STEPS, UNITS = 1024, 12, 784
 PREDICTED = 2000
-
-
 EPOCHS = 3  # where layers learn in sequence: what a layer sees is computed once for all epochs
 
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from matplotlib.figure import Figure
 
@@ -14,7 +15,7 @@ from ffcl_utils.config import ConfigError, configure
 from ffcl_utils.files import OutputError, check_writable, write_json, write_whole
 from ffcl_utils.history import History, load_histories, save_histories
 from ffcl_utils.paths import NOTEBOOKS
-from ffcl_utils.provenance import git_state
+from ffcl_utils.provenance import git_state, peak_memory
 
 
 def write(folder, digits, metrics=None, **config):
@@ -42,6 +43,11 @@ def test_a_results_folder_has_everything(tmp_path, digits):
     assert origin["data_sha256"] == digits.sha256
     asked = "git_commit dirty config config_hash seeds versions device threads seconds"
     assert set(asked.split()) <= set(origin)
+
+
+def test_the_peak_of_memory_is_at_least_what_is_held_now():
+    held = psutil.Process().memory_info().rss
+    assert 0.99 * held < peak_memory() * 2**20 < psutil.virtual_memory().total
 
 
 def test_without_an_output_folder_nothing_is_written(tmp_path, digits, monkeypatch):

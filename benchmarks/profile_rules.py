@@ -1,12 +1,15 @@
-"""Where the time of each learning rule goes, against what its products would take alone.
+"""Where the time of each learning rule goes, against what its products and its bytes would take.
 
 One epoch of every rule under torch's profiler, without evaluation; writes results/profile.csv:
-share of the wall time by kind of operation, and of the floor, the operations of the rule's products
-over the measured rate of one product of its size.
+share of the wall time by kind of operation, and of two floors. "floor of products": the operations
+of the rule's products over the measured rate of one product of its size. "floor of bytes": what a
+step cannot but move, all seeds' weights through Adam and the images into a batch, over the measured
+rate of a copy; where they fit the caches a step can be faster than that.
 """
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import pandas as pd
 import torch
@@ -59,6 +62,34 @@ def one_epoch(system: str, settings: dict, data: Dataset) -> Callable[[], None]:
     return lambda: rule.fit(data)
 
 
+def parameters_of(system: str) -> int:
+    """Weights and biases of one seed."""
+    config = configure(system, "paper")
+    sizes = getattr(config, "sizes", config.layers)
+    networks = 2 if system in ("improved_ffcl", "mirror_contrast") else 1
+    return networks * sum(a * b + b for a, b in pairwise(sizes))
+
+
+def bytes_of(system: str, settings: dict, images: int) -> float:
+    """Bytes that an epoch has to move in float32.
+
+    A weight: gradient written; it, weight and two moments read; weight and moments written. A
+    pixel: read from the data and written into the batch, once for every network that sees it.
+    """
+    config = configure(system, "paper", **settings)
+    steps = -(-images // config.batch_size)
+    networks = 2 if system in ("improved_ffcl", "mirror_contrast") else 1
+    pixels = networks * config.seeds * images * config.layers[0]
+    return 4 * (8 * steps * config.seeds * parameters_of(system) + 2 * pixels)
+
+
+def copy_rate() -> float:
+    """Bytes a second, read and written, of copying 256 MiB."""
+    source = torch.rand(2**26)
+    target = torch.empty_like(source)
+    return 2 * 2**28 / interleaved({"copy": lambda: target.copy_(source)})["copy"]
+
+
 def kind_of(operation: str) -> str:
     name = operation.removeprefix("aten::")
     return next((kind for kind, names in KINDS.items() if name in names), "element-wise and copies")
@@ -72,7 +103,8 @@ def rate(batch: int, inputs: int, outputs: int, seeds: int) -> float:
 
 
 def main() -> None:
-    rows = []
+    rows, bandwidth = [], copy_rate()
+    print(f"a copy moves {bandwidth / 1e9:.1f} GB/s", flush=True)
     for name, (system, settings, images, products) in RULES_TRIED.items():
         data = some_images(images)
         one_epoch(system, settings, data)()  # the first one allocates
@@ -94,7 +126,8 @@ def main() -> None:
         row = {"rule": name, "seconds": round(wall, 2)}
         row |= {kind: round(share, 3) for kind, share in shares.items()}
         row["Python and the rest"] = round(1 - sum(shares.values()), 3)
-        row["floor"] = round(floor / wall, 3)
+        row["floor of products"] = round(floor / wall, 3)
+        row["floor of bytes"] = round(bytes_of(system, settings, images) / bandwidth / wall, 3)
         rows.append(row)
         print(row, flush=True)
     table = pd.DataFrame(rows)

@@ -12,11 +12,18 @@ from ffcl_utils.algorithms.forward_forward import ForwardForward
 from ffcl_utils.analysis.ensembles import largest_excess
 from ffcl_utils.config import configure
 from ffcl_utils.data import Dataset
-from ffcl_utils.overlay import blank_label_pixels, label_pixels
+from ffcl_utils.overlay import label_pixels
 
 BATCH, STEPS, UNITS = 1024, 12, 784
 PREDICTED = 2000
 EPOCHS = 3  # where layers learn in sequence: what a layer sees is computed once for all epochs
+
+
+def blank_label_pixels(images: torch.Tensor) -> torch.Tensor:
+    """A copy of scaled images (…, 784) with the label's pixels set to 0."""
+    blank = images.clone()
+    blank[..., :10] = 0
+    return blank
 
 
 def rule(

@@ -6,7 +6,7 @@ from torch.nn.functional import pad, softplus
 
 from ffcl_utils.inputs import brightest, scale
 from ffcl_utils.layers import Layers, linear
-from ffcl_utils.overlay import LABEL_PIXELS, blank_label_pixels, label_pixels
+from ffcl_utils.overlay import LABEL_PIXELS, label_pixels
 
 # The label's product takes 16 columns of which six are zero: with ten its gradient is summed in an
 # order that depends on how many seeds train together.
@@ -73,7 +73,8 @@ class GoodnessNetwork:
         On the network's device. They are scaled, their label pixels blank, and divided by the
         length that they will have with a label in, which is the same for every label.
         """
-        blank = blank_label_pixels(scale(images.to(self.layers.device), self.scaling))
+        blank = scale(images.to(self.layers.device), self.scaling)
+        blank[:, :LABEL_PIXELS] = 0
         lengths = blank.norm(dim=-1, keepdim=True)
         lengths.square_().add_(self.brightness**2).sqrt_()
         return blank.div_(lengths), lengths

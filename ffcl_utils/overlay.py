@@ -6,13 +6,6 @@ from torch import Generator, Tensor
 LABEL_PIXELS = 10  # the first of every image: set to 0, but for the label's
 
 
-def blank_label_pixels(images: Tensor) -> Tensor:
-    """Scaled images (…, 784) with the label's pixels set to 0."""
-    blank = images.clone()
-    blank[..., :LABEL_PIXELS] = 0
-    return blank
-
-
 def label_pixels(labels: Tensor, brightness: float) -> Tensor:
     """The first ten pixels (…, 10) that say `labels` (…): `brightness` at the label, else 0.
 

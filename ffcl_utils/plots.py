@@ -540,13 +540,17 @@ def similarity_curves(
 def study_summary(table: pd.DataFrame, settings: list[str], metric: str, title: str) -> Figure:
     """A metric over the first of the settings, a line for each combination of the others.
 
-    table: a row a run. One dot a run, lines through the means, bars: 95 % intervals over seeds.
+    table: a row a run, as `study.merge` makes it. One dot a run, lines through the means, bars:
+    95 % intervals over seeds.
     """
     across, others = settings[0], settings[1:]
     levels = list(dict.fromkeys(table[across]))
     groups = table.groupby(others, sort=False) if others else [((), table)]
-    runs = len(table)
-    with _figure(8, 4.6, title, f"{runs} runs, {table['seed'].nunique()} seeds each") as figure:
+    origin = (
+        f"{', '.join(table['dataset'].unique())} · preset {', '.join(table['preset'].unique())}"
+    )
+    about = f"{origin} · {len(table)} runs, {table['seed'].nunique()} seeds each"
+    with _figure(8, 4.6, title, about) as figure:
         axis = figure.subplots()
         for k, (values, rows) in enumerate(groups):
             look = {"color": COLOURS[k % len(COLOURS)]}

@@ -89,8 +89,9 @@ def jobs(study: Study) -> dict[str, dict[str, Value]]:
 def merge(study: Study, folder: Path) -> pd.DataFrame:
     """What the jobs left in `folder` as one tidy table: a row a run, with its settings and metrics.
 
-    Columns: those of the grid, seed, git_commit, and every metric. Raises FileNotFoundError where a
-    job left nothing, and ConfigError where one ran other seeds or has no such metric.
+    Columns: those of the grid, seed, dataset, preset, git_commit, and every metric. Raises
+    FileNotFoundError where a job left nothing, and ConfigError where one ran other seeds or has no
+    such metric.
     """
     rows = []
     for cell in study.cells:
@@ -102,8 +103,9 @@ def merge(study: Study, folder: Path) -> pd.DataFrame:
             if study.metric not in found["metrics"]:
                 known = ", ".join(found["metrics"])
                 raise ConfigError(f"no metric {study.metric!r}: {study.notebook} has {known}")
-            commit = read_json(place / "provenance.json")["git_commit"]
+            origin = {name: found[name] for name in ("dataset", "preset")}
+            origin["git_commit"] = read_json(place / "provenance.json")["git_commit"]
             for k, seed in enumerate(seeds):
                 metrics = {name: values[k] for name, values in found["metrics"].items()}
-                rows.append(cell | {"seed": seed, "git_commit": commit} | metrics)
+                rows.append(cell | {"seed": seed} | origin | metrics)
     return pd.DataFrame(rows)

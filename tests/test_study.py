@@ -78,10 +78,15 @@ def test_what_cannot_be_run_is_one_clear_error(file, before, after, message):
     assert "\n" not in str(error.value)
 
 
+ORIGIN = {"dataset": "mnist", "preset": "paper"}
+
+
 def write_job(folder, cell, seeds, metrics):
     place = folder / job_name(cell, seeds)
     place.mkdir(parents=True)
-    (place / "metrics.json").write_text(json.dumps({"seeds": list(seeds), "metrics": metrics}))
+    (place / "metrics.json").write_text(
+        json.dumps({"seeds": list(seeds), "metrics": metrics} | ORIGIN)
+    )
     (place / "provenance.json").write_text(json.dumps({"git_commit": "abc"}))
 
 
@@ -92,8 +97,8 @@ def test_the_table_has_a_row_a_run_with_its_settings(tmp_path):
             write_job(tmp_path, cell, seeds, {"m": [10 * cell["a"] + seed for seed in seeds]})
     table = merge(study, tmp_path)
     assert table.to_dict("list") == {
-        "a": [1, 1, 1, 2, 2, 2], "seed": [0, 1, 2, 0, 1, 2], "git_commit": ["abc"] * 6,
-        "m": [10, 11, 12, 20, 21, 22],
+        "a": [1, 1, 1, 2, 2, 2], "seed": [0, 1, 2, 0, 1, 2], "dataset": ["mnist"] * 6,
+        "preset": ["paper"] * 6, "git_commit": ["abc"] * 6, "m": [10, 11, 12, 20, 21, 22],
     }  # fmt: skip
 
 
@@ -107,7 +112,9 @@ def test_a_lost_or_wrong_job_is_named(tmp_path):
     (place / "metrics.json").write_text(json.dumps({"seeds": [5], "metrics": {"m": [0.0]}}))
     with pytest.raises(ConfigError, match=r"seeds \[5\], not \[1\]"):
         merge(study, tmp_path)
-    (place / "metrics.json").write_text(json.dumps({"seeds": [1], "metrics": {"n": [0.0]}}))
+    (place / "metrics.json").write_text(
+        json.dumps({"seeds": [1], "metrics": {"n": [0.0]}} | ORIGIN)
+    )
     with pytest.raises(ConfigError, match="no metric 'm': x has n"):
         merge(study, tmp_path)
 
@@ -122,9 +129,16 @@ def test_intervals_of_means_are_students():
 @pytest.mark.parametrize("settings", [["a"], ["a", "b"]])
 def test_the_summary_shows_every_run(settings):
     table = pd.DataFrame(
-        [{"a": a, "b": b, "seed": s, "m": a + s} for a in (0, 1) for b in "xy" for s in range(3)]
+        [
+            {"a": a, "b": b, "seed": s, "m": a + s} | ORIGIN
+            for a in (0, 1)
+            for b in "xy"
+            for s in range(3)
+        ]
     )
-    axis = plots.study_summary(table, settings, "m", "study").axes[0]
+    figure = plots.study_summary(table, settings, "m", "study")
+    assert any("mnist · preset paper · 12 runs" in text.get_text() for text in figure.texts)
+    axis = figure.axes[0]
     dots = [
         line for line in axis.lines if line.get_linestyle() == "None" and line.get_marker() == "."
     ]

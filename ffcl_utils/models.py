@@ -17,6 +17,7 @@ from torch import Tensor
 from ffcl_utils.algorithms.backprop import Backprop
 from ffcl_utils.algorithms.bp_ff import BPFF
 from ffcl_utils.algorithms.forward_forward import ForwardForward
+from ffcl_utils.analysis.sparsity import mean_hoyer
 from ffcl_utils.compact import network_files, read_weights, stacks_of
 from ffcl_utils.config import SYSTEMS, Config, configure
 from ffcl_utils.data import Dataset, class_names, load
@@ -108,6 +109,24 @@ def represent(rule, images: Tensor, labels: Tensor, trained: bool = True) -> Rep
     if right is None:
         right = np.ones(layers[0].shape[:2], dtype=bool)
     return Representation(layers, weights, right, labels.numpy())
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What notebook 03 says of a model: correct: (S, N) bool; hoyer: (layers, S)."""
+
+    correct: np.ndarray
+    hoyer: np.ndarray
+
+
+def measure(rule, data: Dataset) -> Measured:
+    """Which test images a trained model gets right, and the Hoyer sparsity of each layer on them.
+
+    Of one model after the other: five seeds' activations are half a gigabyte, and are not kept.
+    """
+    found = represent(rule, data.test_images, data.test_labels)
+    hoyer = np.stack([mean_hoyer(layer, found.correct) for layer in found.layers])
+    return Measured(found.correct, hoyer)
 
 
 def stratified(labels: Tensor, count: int) -> Tensor:

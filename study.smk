@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from ffcl_utils.provenance import git_state
+from ffcl_utils.git import git_state
 from ffcl_utils.study import jobs, read_study
 
 STUDY_FILE = Path(config["study"])
@@ -26,6 +26,11 @@ def parameters(wildcards):
 
 wildcard_constraints:
     job="|".join(map(re.escape, JOBS)),
+
+
+# No job of its own on a cluster.
+localrules:
+    merge,
 
 
 rule summary:

@@ -1,4 +1,8 @@
-"""Command line: python -m ffcl_utils --help names the commands."""
+"""Command line: python -m ffcl_utils --help names the commands.
+
+A command imports what it needs itself: papermill, scipy and nbconvert take seconds, and the
+workflow starts a command for every notebook.
+"""
 
 import sys
 from pathlib import Path
@@ -6,32 +10,12 @@ from typing import Annotated
 
 import typer
 
-from ffcl_utils import claims as ledger
-from ffcl_utils import (
-    comparison,
-    config,
-    data,
-    devices,
-    files,
-    notebooks,
-    plots,
-    report,
-    results,
-    site,
-)
-from ffcl_utils import study as studies
+from ffcl_utils.config import PRESETS, ConfigError
+from ffcl_utils.data_files import FULL, DataDownloadError, fetch, raw_folder
+from ffcl_utils.errors import UserError
+from ffcl_utils.files import write_json, write_whole
 from ffcl_utils.paths import NOTEBOOKS, ROOT
 
-EXPECTED = (
-    config.ConfigError,
-    data.DataError,
-    devices.DeviceError,
-    files.OutputError,
-    notebooks.NotebookError,
-    comparison.NotTheSameExperimentError,
-    results.PromotionError,
-    OSError,  # a file that is not there, a full disk
-)
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 
@@ -42,19 +26,17 @@ def fetch_data(
     ] = "",
 ) -> None:
     """Fetch and verify MNIST and Fashion-MNIST."""
-    if choose_for and choose_for not in config.PRESETS:
-        raise config.ConfigError(
-            f"unknown preset {choose_for!r}: choose one of {', '.join(config.PRESETS)}"
-        )
+    if choose_for and choose_for not in PRESETS:
+        raise ConfigError(f"unknown preset {choose_for!r}: choose one of {', '.join(PRESETS)}")
     if choose_for == "smoke":
         print("embedded")
         return
-    names = list(data.FULL)
+    names = list(FULL)
     try:
         for name in names:
-            data.fetch(name)
-            typer.echo(f"{name}: complete and verified in {data.raw_folder(name)}", err=True)
-    except data.DataDownloadError as error:
+            fetch(name)
+            typer.echo(f"{name}: complete and verified in {raw_folder(name)}", err=True)
+    except DataDownloadError as error:
         if not choose_for:
             raise
         typer.echo(
@@ -78,11 +60,13 @@ def run(
     logs: Annotated[Path | None, typer.Option(help="where a failed copy is kept")] = None,
 ) -> None:
     """Execute a notebook into a folder, whole or not at all."""
+    from ffcl_utils import notebooks, parameters
+
     notebooks.die_with_parent()
     if not notebook.is_file():
         raise FileNotFoundError(f"no notebook {notebook}")
     pairs = [text.partition("=") for text in parameter]
-    values = {name: notebooks.parse_value(value) for name, _, value in pairs}
+    values = {name: parameters.parse_value(value) for name, _, value in pairs}
     notebooks.run_notebook(notebook, output, values, logs)
 
 
@@ -93,12 +77,15 @@ def claims(
     readme: Annotated[Path | None, typer.Option(help="put the table into this README")] = None,
 ) -> None:
     """Print the verdict on every claim from the results in a preset's folder."""
+    from ffcl_utils import claims as ledger
+    from ffcl_utils import report
+
     rows = ledger.assess(folder)
     if write:
-        files.write_json(write, rows)
+        write_json(write, rows)
     if readme:
         text = report.replace_table(readme, report.markdown_table(rows, links=True))
-        files.write_whole(readme, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        write_whole(readme, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     typer.echo(report.plain_table(rows))
     for warning in report.warnings(rows):
         typer.echo(f"\nWARNING: {warning}")
@@ -109,6 +96,8 @@ def claims(
 @app.command()
 def verify(ours: Path, reference: Path) -> None:
     """Compare two runs metric by metric; exit with 1 where they disagree."""
+    from ffcl_utils import comparison
+
     table = comparison.compare_runs(ours, reference)
     typer.echo(table.to_string(index=False, float_format="{:.6g}".format))
     bad = (~table.agrees).sum()
@@ -120,6 +109,8 @@ def verify(ours: Path, reference: Path) -> None:
 @app.command()
 def promote(run: Path, reference: Path) -> None:
     """Make a finished run the reference: copy it, and put its claims table into the README."""
+    from ffcl_utils import results
+
     results.promote(run, reference)
     claims(reference, write=reference / "claims.json", readme=ROOT / "README.md")
 
@@ -127,6 +118,8 @@ def promote(run: Path, reference: Path) -> None:
 @app.command()
 def prose(results_of: Path) -> None:
     """Give the executed notebooks of a run the text of the notebooks, where no code has changed."""
+    from ffcl_utils import notebooks
+
     stale = 0
     for executed in sorted(results_of.glob("*/executed.ipynb")):
         name = executed.parent.name.split("-")[0]
@@ -142,12 +135,15 @@ def prose(results_of: Path) -> None:
 @app.command()
 def merge(study: Path, jobs: Path, target: Path) -> None:
     """Merge the jobs of a study into target/runs.csv and a summary figure."""
+    from ffcl_utils import plots
+    from ffcl_utils import study as studies
+
     described = studies.read_study(study)
     table = studies.merge(described, jobs)
     figure = plots.study_summary(table, list(described.grid), described.metric, study.stem)
     for suffix in ("svg", "png"):
-        files.write_whole(target / f"summary.{suffix}", figure.savefig)
-    files.write_whole(target / "runs.csv", lambda path: table.to_csv(path, index=False))
+        write_whole(target / f"summary.{suffix}", figure.savefig)
+    write_whole(target / "runs.csv", lambda path: table.to_csv(path, index=False))
     typer.echo(f"{len(table)} runs in {target / 'runs.csv'}")
 
 
@@ -160,6 +156,8 @@ def build_site(
     ] = "",
 ) -> None:
     """Make a static site of the committed results, or of another finished run."""
+    from ffcl_utils import site
+
     site.build(results_of, target, repository)
     typer.echo(f"open {target / 'index.html'}")
 
@@ -168,7 +166,7 @@ def main() -> None:
     """The command line, with one line for every error that is not a defect of this package."""
     try:
         app()
-    except EXPECTED as error:
+    except (UserError, OSError) as error:  # OSError: a file that is not there, a full disk
         sys.exit(f"error: {error}")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ffcl_utils.errors import UserError
 from ffcl_utils.files import read_json
 from ffcl_utils.results import read_metrics
 
@@ -14,7 +15,7 @@ CONDITIONS = ("seeds", "first_seed", "products")
 STANDARD_ERRORS = 3.0
 
 
-class NotTheSameExperimentError(Exception):
+class NotTheSameExperimentError(UserError):
     """Two runs cannot be compared: their settings or data differ."""
 
 

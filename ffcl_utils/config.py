@@ -14,14 +14,14 @@ from pydantic import (
     field_validator,
 )
 
-from ffcl_utils.losses import REPRESENTATION_LOSSES
-from ffcl_utils.products import Products
+from ffcl_utils.errors import UserError
 
 Preset = Literal["smoke", "paper", "full"]
+Products = Literal["auto", "float32"]
 LayerSizes = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=2)]
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError, ValueError):
     """A setting is unknown, of the wrong type or out of range; the message names each."""
 
 
@@ -75,6 +75,9 @@ class ImprovedFFCLConfig(Config):
     @field_validator("representation_loss")
     @classmethod
     def _known_loss(cls, name: str) -> str:
+        # Here, as torch takes seconds to import, and most who check settings train nothing.
+        from ffcl_utils.losses import REPRESENTATION_LOSSES
+
         if name not in REPRESENTATION_LOSSES:
             raise ValueError(f"choose one of {', '.join(REPRESENTATION_LOSSES)}")
         return name

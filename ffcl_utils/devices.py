@@ -4,10 +4,12 @@ import os
 
 import torch
 
+from ffcl_utils.errors import UserError
+
 CHOICES = ("auto", "cpu", "cuda")
 
 
-class DeviceError(ValueError):
+class DeviceError(UserError, ValueError):
     """The device asked for is unknown or not there; the message says what to do."""
 
 

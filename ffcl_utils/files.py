@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ffcl_utils.errors import UserError
 
-class OutputError(Exception):
+
+class OutputError(UserError):
     """An output folder cannot be written; the message says which and why."""
 
 

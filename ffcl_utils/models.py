@@ -20,7 +20,8 @@ from ffcl_utils.algorithms.forward_forward import ForwardForward
 from ffcl_utils.analysis.sparsity import mean_hoyer
 from ffcl_utils.compact import network_files, read_weights, stacks_of
 from ffcl_utils.config import SYSTEMS, Config, configure
-from ffcl_utils.data import Dataset, class_names, load
+from ffcl_utils.data import Dataset, load
+from ffcl_utils.data_files import class_names
 from ffcl_utils.files import npz_writer, read_json, read_npz
 from ffcl_utils.history import History
 from ffcl_utils.paths import RESULTS

@@ -1,13 +1,11 @@
 """In which precision matrix products are computed while a network trains."""
 
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 
+from ffcl_utils.config import Products
 from ffcl_utils.devices import device
-
-Products = Literal["auto", "float32"]
 
 
 def native_bfloat16() -> bool:

@@ -1,45 +1,21 @@
 """Where a result came from: commit, settings, data, versions, machine."""
 
-import os
 import platform
 import resource
-import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
 from ffcl_utils.config import Config
+from ffcl_utils.data_files import DataOrigin
 from ffcl_utils.devices import device_name
-from ffcl_utils.paths import ROOT
+from ffcl_utils.git import git_state
 from ffcl_utils.products import rounding
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
-
-
-def git_state() -> tuple[str, bool]:
-    """Commit and whether the tree has changes outside results/, which holds what runs leave.
-
-    The workflow asks once, when it starts, and hands the answer down in FFCL_GIT_COMMIT and
-    FFCL_GIT_DIRTY. Without git, ("unknown", True).
-    """
-    if "FFCL_GIT_COMMIT" in os.environ:
-        return os.environ["FFCL_GIT_COMMIT"], os.environ.get("FFCL_GIT_DIRTY") != "0"
-    try:
-        changes = _git("status", "--porcelain", "--", ".", ":(exclude)results")
-        return _git("rev-parse", "HEAD"), bool(changes)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown", True
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
-    )
-    return done.stdout.strip()
 
 
 def machine() -> str:
@@ -56,13 +32,6 @@ def peak_memory() -> int:
     """The most memory that this process has held so far, in MiB."""
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
-
-
-class DataOrigin(Protocol):
-    """What a result says of its data: a Dataset has it, and so has a Source."""
-
-    name: str
-    sha256: dict[str, str]
 
 
 def provenance(configs: dict[str, Config], data: DataOrigin, seconds: float) -> dict:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ffcl_utils.claims import NO_RESULT, ours_in_words
-from ffcl_utils.data import FULL
+from ffcl_utils.data_files import FULL
 
 START, END = "<!-- claims: generated from results/ -->", "<!-- end of claims -->"
 

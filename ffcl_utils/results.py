@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from ffcl_utils.config import Config, ConfigError
-from ffcl_utils.data import FULL
+from ffcl_utils.data_files import FULL, DataOrigin
+from ffcl_utils.errors import UserError
 from ffcl_utils.files import check_writable, read_json, write_json, write_whole
 from ffcl_utils.history import History, load_histories
 from ffcl_utils.paths import NOTEBOOKS, RESULTS
-from ffcl_utils.provenance import DataOrigin, provenance
 
 NAMES = {
     "mnist": "MNIST",
@@ -32,7 +32,7 @@ NAMES = {
 HARMLESS = {"seeds", "first_seed", "dataset", "products"}
 
 
-class PromotionError(Exception):
+class PromotionError(UserError):
     """A run cannot become the reference; the message says why."""
 
 
@@ -73,6 +73,9 @@ def write(
     """
     if not output_dir:
         return
+    # Here, as it imports torch: seconds that who reads results should not wait.
+    from ffcl_utils.provenance import provenance
+
     folder = Path(output_dir)
     seeds = next(iter(configs.values())).seed_list
     checked = {name: _per_seed(name, values, len(seeds)) for name, values in metrics.items()}

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from ffcl_utils.config import ConfigError, Preset
 from ffcl_utils.files import read_json
-from ffcl_utils.notebooks import check_parameters
+from ffcl_utils.parameters import check_parameters
 from ffcl_utils.paths import NOTEBOOKS
 
 Value = bool | int | float | str

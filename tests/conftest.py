@@ -1,6 +1,6 @@
 import pytest
 
-from ffcl_utils import data
+from ffcl_utils import data, data_files
 
 
 @pytest.fixture(scope="session")
@@ -11,6 +11,6 @@ def digits():
 @pytest.fixture
 def full_data():
     """Skips the test where the full data are not on this machine."""
-    missing = [path for name in data.FULL for path in data.missing_files(name)]
+    missing = [path for name in data_files.FULL for path in data_files.missing_files(name)]
     if missing:
         pytest.skip(f"needs the full data: no {missing[0]} (set FFCL_DATA_DIR)")

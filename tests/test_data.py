@@ -12,7 +12,7 @@ import pytest
 import torch
 from torchvision import datasets
 
-from ffcl_utils import data
+from ffcl_utils import data, data_files
 
 
 @pytest.mark.parametrize(
@@ -56,23 +56,27 @@ def test_embedded_images_are_training_images_of_the_full_data(full_data):
 
 
 def test_unknown_dataset_names_the_known_ones():
-    with pytest.raises(data.DataError, match=r"unknown dataset 'cifar'.*mnist_5k"):
+    with pytest.raises(data_files.DataError, match=r"unknown dataset 'cifar'.*mnist_5k"):
         data.load("cifar")
 
 
 def test_folder_without_files_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("FFCL_DATA_DIR", str(tmp_path))
-    with pytest.raises(data.DataError, match=r"no file .*train-images.*python -m ffcl_utils data"):
+    with pytest.raises(
+        data_files.DataError, match=r"no file .*train-images.*python -m ffcl_utils data"
+    ):
         data.load("mnist")
 
 
 def test_damaged_file_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("FFCL_DATA_DIR", str(tmp_path))
-    for file in data.FULL["mnist"].sha256:
-        path = data.raw_folder("mnist") / file
+    for file in data_files.FULL["mnist"].sha256:
+        path = data_files.raw_folder("mnist") / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"not a digit")
-    with pytest.raises(data.DataError, match=r"damaged file .*train-images-idx3-ubyte.*Delete it"):
+    with pytest.raises(
+        data_files.DataError, match=r"damaged file .*train-images-idx3-ubyte.*Delete it"
+    ):
         data.load("mnist")
 
 
@@ -115,8 +119,9 @@ def mirror(tmp_path, monkeypatch):
         resources.append((f"{name}.gz", hashlib.md5(packed).hexdigest()))
     reader = type("MNIST", (datasets.MNIST,), {"resources": resources})
     sha256 = {name: hashlib.sha256(raw).hexdigest() for name, raw in content.items()}
-    tiny = data.FullDataset(reader, data.DIGITS, "mnist_5k", sha256)
-    monkeypatch.setitem(data.FULL, "mnist", tiny)
+    monkeypatch.setattr(datasets, "MNIST", reader)
+    tiny = data_files.FullDataset("MNIST", data_files.DIGITS, "mnist_5k", sha256)
+    monkeypatch.setitem(data_files.FULL, "mnist", tiny)
     monkeypatch.setenv("FFCL_DATA_DIR", str(tmp_path / "data"))
     mirror = Mirror(served, tiny)
     threading.Thread(target=mirror.server.serve_forever, daemon=True).start()
@@ -132,11 +137,11 @@ def closed_port() -> str:
 
 
 def files_left():
-    return [path for path in data.raw_folder("mnist").rglob("*") if path.is_file()]
+    return [path for path in data_files.raw_folder("mnist").rglob("*") if path.is_file()]
 
 
 def test_download_of_the_right_files(mirror):
-    data.fetch("mnist", [mirror.url])
+    data_files.fetch("mnist", [mirror.url])
     loaded = data.load("mnist")
     assert loaded.train_labels.tolist() == [k % 10 for k in range(20)]
     assert loaded.test_images.shape == (10, 784)
@@ -144,15 +149,15 @@ def test_download_of_the_right_files(mirror):
 
 
 def test_download_goes_on_to_the_next_mirror(mirror):
-    data.fetch("mnist", [closed_port(), mirror.url])
+    data_files.fetch("mnist", [closed_port(), mirror.url])
     assert len(files_left()) == 4
 
 
 def test_truncated_download_is_an_error_and_leaves_nothing(mirror):
     path = mirror.folder / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(data.DataDownloadError, match="could not download train-images"):
-        data.fetch("mnist", [mirror.url])
+    with pytest.raises(data_files.DataDownloadError, match="could not download train-images"):
+        data_files.fetch("mnist", [mirror.url])
     assert files_left() == []
 
 
@@ -161,18 +166,18 @@ def test_wrong_bytes_are_an_error_and_leave_nothing(mirror, md5_known, monkeypat
     packed = gzip.compress(idx(np.zeros((20, 28, 28))), mtime=0)
     (mirror.folder / "train-images-idx3-ubyte.gz").write_bytes(packed)
     if md5_known:  # then only the SHA-256 stands between the wrong file and the reader
-        resources = dict(mirror.tiny.reader.resources)
+        resources = dict(datasets.MNIST.resources)
         resources["train-images-idx3-ubyte.gz"] = hashlib.md5(packed).hexdigest()
-        monkeypatch.setattr(mirror.tiny.reader, "resources", list(resources.items()))
-    with pytest.raises(data.DataDownloadError, match="could not download train-images"):
-        data.fetch("mnist", [mirror.url])
+        monkeypatch.setattr(datasets.MNIST, "resources", list(resources.items()))
+    with pytest.raises(data_files.DataDownloadError, match="could not download train-images"):
+        data_files.fetch("mnist", [mirror.url])
     assert files_left() == []
 
 
 def test_no_server_is_an_error_that_names_the_mirror(mirror):
     nobody = closed_port()
-    with pytest.raises(data.DataDownloadError, match=nobody):
-        data.fetch("mnist", [nobody])
+    with pytest.raises(data_files.DataDownloadError, match=nobody):
+        data_files.fetch("mnist", [nobody])
 
 
 def test_a_mirror_that_does_not_answer_is_given_up(mirror):
@@ -180,13 +185,13 @@ def test_a_mirror_that_does_not_answer_is_given_up(mirror):
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        with pytest.raises(data.DataDownloadError, match="timed out"):
-            data.fetch("mnist", [url], timeout=0.2)
+        with pytest.raises(data_files.DataDownloadError, match="timed out"):
+            data_files.fetch("mnist", [url], timeout=0.2)
     assert socket.getdefaulttimeout() is None
 
 
 def test_reading_never_downloads(mirror, monkeypatch):
-    monkeypatch.setattr(mirror.tiny.reader, "mirrors", [mirror.url])
-    with pytest.raises(data.DataError, match="is not complete"):
+    monkeypatch.setattr(datasets.MNIST, "mirrors", [mirror.url])
+    with pytest.raises(data_files.DataError, match="is not complete"):
         data.load("mnist")
-    assert not data.raw_folder("mnist").exists()
+    assert not data_files.raw_folder("mnist").exists()

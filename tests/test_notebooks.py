@@ -10,15 +10,13 @@ import pytest
 
 from ffcl_utils.config import SYSTEMS, ConfigError
 from ffcl_utils.files import OutputError
-from ffcl_utils.notebooks import (
+from ffcl_utils.notebooks import _alone, refresh_prose, run_notebook
+from ffcl_utils.parameters import (
     ALIASES,
     NotebookError,
-    _alone,
     check_parameters,
     default_parameters,
     parse_value,
-    refresh_prose,
-    run_notebook,
 )
 from ffcl_utils.paths import NOTEBOOKS, RESULTS, ROOT
 from ffcl_utils.results import has_results
@@ -146,6 +144,14 @@ def test_bad_parameters_are_refused_before_a_kernel_starts(
 
 def test_good_parameters_are_taken():
     check_parameters(TRAINING, {"epochs": 3, "learning_rate": 1e-3, "margin": 0, "dataset": None})
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"cells": 3}', "[1]"])
+def test_a_file_that_is_no_notebook_is_named(content, tmp_path):
+    path = tmp_path / "x.ipynb"
+    path.write_text(content)
+    with pytest.raises(NotebookError, match=r"x\.ipynb is not a notebook"):
+        default_parameters(path)
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_a_kernel_starts(tmp_path, monkeypatch):

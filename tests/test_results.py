@@ -13,9 +13,10 @@ from ffcl_utils import results
 from ffcl_utils.comparison import NotTheSameExperimentError, compare_runs
 from ffcl_utils.config import ConfigError, configure
 from ffcl_utils.files import OutputError, check_writable, write_json, write_whole
+from ffcl_utils.git import git_state
 from ffcl_utils.history import History, load_histories, save_histories
 from ffcl_utils.paths import NOTEBOOKS
-from ffcl_utils.provenance import git_state, peak_memory
+from ffcl_utils.provenance import peak_memory
 
 
 def write(folder, digits, metrics=None, **config):

@@ -158,6 +158,21 @@ def test_damaged_data_stop_the_workflow_instead_of_falling_back(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("ours", "heavy"),
+    [
+        ("__main__ config data_files git study", "torch torchvision papermill nbformat scipy"),
+        ("notebooks claims report comparison", "torch torchvision"),
+    ],
+)
+def test_what_the_workflow_starts_with_does_not_wait_for_heavy_imports(ours, heavy):
+    """Once for every job, and on a cluster three times: each of these takes seconds."""
+    code = f"import sys, {', '.join(f'ffcl_utils.{name}' for name in ours.split())}\n"
+    code += f"print(set(sys.modules) & set({heavy.split()}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (f"run notebooks/{NAME}.ipynb OUT -p epochs=-1", "error: epochs=-1: Input should be"),

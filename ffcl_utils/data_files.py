@@ -1,0 +1,198 @@
+"""The files of MNIST and Fashion-MNIST: where they are, whether they are right, how to get them.
+
+The workflow asks this when it starts, so torchvision, seconds to import, is imported where used.
+"""
+
+import hashlib
+import socket
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.error import URLError
+
+from ffcl_utils.errors import UserError
+from ffcl_utils.paths import data_folder
+
+DIGITS = tuple(str(digit) for digit in range(10))
+GARMENTS = (
+    "T-shirt",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+
+class DataError(UserError):
+    """Data are missing, damaged or unknown; the message says what to do."""
+
+
+class DataDownloadError(DataError):
+    """No mirror gave the file: the one case in which the workflow may go on without full data."""
+
+
+class DataOrigin(Protocol):
+    """What a result says of its data: a Dataset has it, and so has a Source."""
+
+    name: str
+    sha256: dict[str, str]
+
+
+@dataclass(frozen=True)
+class FullDataset:
+    """A full dataset: its class in torchvision.datasets, and the SHA-256 of its raw IDX files."""
+
+    reader: str
+    classes: tuple[str, ...]
+    embedded: str
+    sha256: dict[str, str]
+
+
+FULL = {
+    "mnist": FullDataset(
+        "MNIST",
+        DIGITS,
+        "mnist_5k",
+        {
+            "train-images-idx3-ubyte": (
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+            ),
+            "train-labels-idx1-ubyte": (
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+            ),
+            "t10k-images-idx3-ubyte": (
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+            ),
+            "t10k-labels-idx1-ubyte": (
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+            ),
+        },
+    ),
+    "fashion_mnist": FullDataset(
+        "FashionMNIST",
+        GARMENTS,
+        "fashion_mnist_1k",
+        {
+            "train-images-idx3-ubyte": (
+                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"
+            ),
+            "train-labels-idx1-ubyte": (
+                "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"
+            ),
+            "t10k-images-idx3-ubyte": (
+                "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"
+            ),
+            "t10k-labels-idx1-ubyte": (
+                "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"
+            ),
+        },
+    ),
+}
+EMBEDDED_SHA256 = {
+    "mnist_5k": "809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d",
+    "fashion_mnist_1k": "c06832534e113b1bc15c4a7ad352e56714ed7b2d8a589b6aa0863b9119172614",
+}
+DATASETS = (*FULL, *EMBEDDED_SHA256)
+
+
+def class_names(name: str) -> tuple[str, ...]:
+    """What the labels 0 to 9 of a dataset stand for."""
+    return GARMENTS if name.startswith("fashion") else DIGITS
+
+
+def raw_folder(name: str) -> Path:
+    """Folder of a full dataset's IDX files, laid out as torchvision does."""
+    return data_folder() / FULL[name].reader / "raw"
+
+
+def missing_files(name: str) -> list[Path]:
+    """The IDX files of a full dataset that are not there."""
+    files = [raw_folder(name) / file for file in FULL[name].sha256]
+    return [file for file in files if not file.is_file()]
+
+
+def verify(name: str) -> None:
+    """Compare every file of a full dataset with its SHA-256; raises DataError naming the file."""
+    missing = missing_files(name)
+    if missing:
+        raise DataError(
+            f"{name} is not complete: no file {missing[0]}. Run `python -m ffcl_utils data` to "
+            "fetch it, or set FFCL_DATA_DIR to a folder that holds "
+            f"{FULL[name].reader}/raw/{missing[0].name}"
+        )
+    for file, expected in FULL[name].sha256.items():
+        check_sha256(raw_folder(name) / file, expected)
+
+
+def check_sha256(path: Path, expected: str) -> None:
+    """Raise DataError unless the file has this SHA-256."""
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != expected:
+        raise DataError(
+            f"damaged file {path}: SHA-256 is {found[:12]}…, not {expected[:12]}…. "
+            "Delete it and run `python -m ffcl_utils data`"
+        )
+
+
+def reader_of(name: str) -> type:
+    """torchvision's class for a full dataset, which knows its mirrors and reads its files."""
+    from torchvision import datasets
+
+    return getattr(datasets, FULL[name].reader)
+
+
+def fetch(name: str, mirrors: list[str] | None = None, timeout: float = 20.0) -> None:
+    """Make sure that a full dataset is in `data_folder()` and verified; download what is missing.
+
+    mirrors: addresses to try in turn, by default torchvision's for this dataset. timeout: seconds
+    without an answer after which a mirror is given up. A file appears under its name only once its
+    SHA-256 was right. Raises DataDownloadError where no mirror gives the right file.
+    """
+    reader = reader_of(name)
+    for path in missing_files(name):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        md5 = dict(reader.resources)[f"{path.name}.gz"]
+        failures = []
+        for mirror in mirrors or reader.mirrors:
+            try:
+                _download(mirror, path, md5, FULL[name].sha256[path.name], timeout)
+                break
+            except (OSError, RuntimeError, EOFError, DataError) as error:
+                failures.append(f"{mirror}: {_reason(error)}")
+        else:
+            raise DataDownloadError(
+                f"could not download {path.name} of {name}. " + "; ".join(failures)
+            )
+    verify(name)
+
+
+def _reason(error: Exception) -> str:
+    return str(error.reason if isinstance(error, URLError) else error) or type(error).__name__
+
+
+def _download(mirror: str, path: Path, md5: str, sha256: str, timeout: float) -> None:
+    from torchvision.datasets.utils import download_and_extract_archive
+
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as folder:
+        with _timeout(timeout):
+            download_and_extract_archive(f"{mirror}{path.name}.gz", folder, md5=md5)
+        check_sha256(Path(folder) / path.name, sha256)
+        (Path(folder) / path.name).replace(path)
+
+
+@contextmanager
+def _timeout(seconds: float):
+    """torchvision's downloader takes no timeout and would wait for a silent mirror for minutes."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

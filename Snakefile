@@ -23,6 +23,9 @@ commit, dirty = git_state()
 os.environ.setdefault("FFCL_GIT_COMMIT", commit)
 os.environ.setdefault("FFCL_GIT_DIRTY", str(int(dirty)))
 
+# Cores of a job, and threads: of one that Slurm started, what it gave. Snakemake counts the node's
+# there, and not every Slurm binds a job to its own.
+CORES = int(os.environ.get("SLURM_CPUS_PER_TASK") or workflow.cores)
 # Two seconds of reading results: no job of its own on a cluster.
 localrules:
     assess_claims,
@@ -64,7 +67,7 @@ rule improved_ffcl_accuracy:
         notebook="notebooks/01_improved_ffcl_accuracy.ipynb",
     output:
         results_of("01_improved_ffcl_accuracy", "histories.npz"),
-    threads: workflow.cores
+    threads: CORES
     shell:
         run("01_improved_ffcl_accuracy", f"-p preset={PRESET} -p dataset={DATASETS['mnist']}")
 
@@ -76,7 +79,7 @@ rule loss_decay:
         notebook="notebooks/02_loss_decay.ipynb",
     output:
         results_of("02_loss_decay"),
-    threads: workflow.cores
+    threads: CORES
     shell:
         run(
             "02_loss_decay",
@@ -91,7 +94,7 @@ rule forward_forward:
         notebook="notebooks/03_forward_forward.ipynb",
     output:
         results_of("03_forward_forward", *WEIGHTS),
-    threads: workflow.cores
+    threads: CORES
     shell:
         run("03_forward_forward", f"-p preset={PRESET} -p dataset={DATASETS['mnist']} {FEW_DIGITS}")
 
@@ -102,7 +105,7 @@ rule forward_forward_fashion:
         notebook="notebooks/03_forward_forward.ipynb",
     output:
         results_of("03_forward_forward-fashion_mnist", *WEIGHTS),
-    threads: workflow.cores
+    threads: CORES
     shell:
         run(
             "03_forward_forward-fashion_mnist",
@@ -117,7 +120,7 @@ rule sparse_ensembles:
         notebook="notebooks/04_sparse_ensembles.ipynb",
     output:
         results_of("04_sparse_ensembles"),
-    threads: workflow.cores
+    threads: CORES
     shell:
         run("04_sparse_ensembles", f"-p representations={RUNS}/03_forward_forward")
 
@@ -129,7 +132,7 @@ rule sparse_ensembles_fashion:
         notebook="notebooks/04_sparse_ensembles.ipynb",
     output:
         results_of("04_sparse_ensembles-fashion_mnist"),
-    threads: workflow.cores
+    threads: CORES
     shell:
         run(
             "04_sparse_ensembles-fashion_mnist",
@@ -143,7 +146,7 @@ rule unseen_classes:
         notebook="notebooks/05_unseen_classes.ipynb",
     output:
         results_of("05_unseen_classes"),
-    threads: workflow.cores
+    threads: CORES
     shell:
         run("05_unseen_classes", f"-p preset={PRESET} -p dataset={DATASETS['mnist']} {UNSEEN}")
 
@@ -155,7 +158,7 @@ rule excitation_inhibition:
         notebook="notebooks/06_excitation_inhibition.ipynb",
     output:
         results_of("06_excitation_inhibition"),
-    threads: workflow.cores
+    threads: CORES
     shell:
         run("06_excitation_inhibition", f"-p representations={RUNS}/03_forward_forward")
 
@@ -166,7 +169,7 @@ rule reading_the_paper:
         notebook="notebooks/07_reading_the_paper.ipynb",
     output:
         results_of("07_reading_the_paper", "runs.csv", "cells.csv"),
-    threads: workflow.cores
+    threads: CORES
     shell:
         run("07_reading_the_paper", f"-p preset={PRESET} -p dataset={DATASETS['mnist']} {STUDY_SEEDS}")
 
@@ -177,7 +180,7 @@ rule beyond_63:
         notebook="notebooks/08_beyond_63.ipynb",
     output:
         results_of("08_beyond_63", "runs.csv"),
-    threads: workflow.cores
+    threads: CORES
     shell:
         run("08_beyond_63", f"-p preset={PRESET} -p dataset={DATASETS['mnist']}")
 
@@ -188,7 +191,7 @@ rule beyond_63_wide:
         notebook="notebooks/08_beyond_63.ipynb",
     output:
         results_of("08_beyond_63-wide", "runs.csv"),
-    threads: workflow.cores
+    threads: CORES
     shell:
         run("08_beyond_63-wide", f"-p preset={PRESET} -p dataset={DATASETS['mnist']} -p network=wide {WIDE_SEEDS}")
 
@@ -199,7 +202,7 @@ rule mirror_neurons:
         notebook="notebooks/09_mirror_neurons.ipynb",
     output:
         results_of("09_mirror_neurons", "ensembles.csv"),
-    threads: workflow.cores
+    threads: CORES
     shell:
         run("09_mirror_neurons", f"-p preset={PRESET} -p dataset={DATASETS['mnist']} {STUDY_SEEDS}")
 

@@ -28,6 +28,9 @@ wildcard_constraints:
     job="|".join(map(re.escape, JOBS)),
 
 
+# Cores of a job, and threads: of one that Slurm started, what it gave. Snakemake counts the node's
+# there, and not every Slurm binds a job to its own.
+CORES = int(os.environ.get("SLURM_CPUS_PER_TASK") or workflow.cores)
 # No job of its own on a cluster.
 localrules:
     merge,
@@ -48,7 +51,7 @@ rule job:
         f"{FOLDER}/jobs/{{job}}/executed.ipynb",
     params:
         parameters,
-    threads: workflow.cores
+    threads: CORES
     shell:
         f"exec {sys.executable} -m ffcl_utils run {{input.notebook}} {FOLDER}/jobs/{{wildcards.job}}"
         f" --logs {FOLDER}/logs {{params}}"

@@ -165,7 +165,7 @@ def test_damaged_data_stop_the_workflow_instead_of_falling_back(tmp_path):
     ],
 )
 def test_what_the_workflow_starts_with_does_not_wait_for_heavy_imports(ours, heavy):
-    """Once for every job, and on a cluster three times: each of these takes seconds."""
+    """Each of these takes seconds, once for every job, and on a cluster three times."""
     code = f"import sys, {', '.join(f'ffcl_utils.{name}' for name in ours.split())}\n"
     code += f"print(set(sys.modules) & set({heavy.split()}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

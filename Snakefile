@@ -25,7 +25,7 @@ os.environ.setdefault("FFCL_GIT_DIRTY", str(int(dirty)))
 
 # Cores of a job, and threads: of one that Slurm started, what it gave. Snakemake counts the node's
 # there, and not every Slurm binds a job to its own.
-CORES = int(os.environ.get("SLURM_CPUS_PER_TASK") or workflow.cores)
+CORES = min(workflow.cores, int(os.environ.get("SLURM_CPUS_PER_TASK", workflow.cores)))
 # Two seconds of reading results: no job of its own on a cluster.
 localrules:
     assess_claims,

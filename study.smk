@@ -30,7 +30,7 @@ wildcard_constraints:
 
 # Cores of a job, and threads: of one that Slurm started, what it gave. Snakemake counts the node's
 # there, and not every Slurm binds a job to its own.
-CORES = int(os.environ.get("SLURM_CPUS_PER_TASK") or workflow.cores)
+CORES = min(workflow.cores, int(os.environ.get("SLURM_CPUS_PER_TASK", workflow.cores)))
 # No job of its own on a cluster.
 localrules:
     merge,

@@ -12,7 +12,7 @@ import typer
 
 from ffcl_utils.config import PRESETS, ConfigError
 from ffcl_utils.data_files import FULL, DataDownloadError, fetch, raw_folder
-from ffcl_utils.errors import UserError
+from ffcl_utils.errors import NotebookError, UserError
 from ffcl_utils.files import write_json, write_whole
 from ffcl_utils.paths import NOTEBOOKS, ROOT
 
@@ -125,7 +125,7 @@ def prose(results_of: Path) -> None:
         name = executed.parent.name.split("-")[0]
         try:
             notebooks.refresh_prose(NOTEBOOKS / f"{name}.ipynb", executed)
-        except notebooks.NotebookError as error:
+        except NotebookError as error:
             typer.echo(f"left as it is: {error}", err=True)
             stale += 1
     if stale:

@@ -155,8 +155,8 @@ def fetch(name: str, mirrors: list[str] | None = None, timeout: float = 20.0) ->
     without an answer after which a mirror is given up. A file appears under its name only once its
     SHA-256 was right. Raises DataDownloadError where no mirror gives the right file.
     """
-    reader = reader_of(name)
     for path in missing_files(name):
+        reader = reader_of(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         md5 = dict(reader.resources)[f"{path.name}.gz"]
         failures = []

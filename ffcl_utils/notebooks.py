@@ -17,8 +17,9 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets import default
 
+from ffcl_utils.errors import NotebookError
 from ffcl_utils.files import check_writable, write_whole
-from ffcl_utils.parameters import NotebookError, check_parameters, default_parameters
+from ffcl_utils.parameters import check_parameters, default_parameters
 from ffcl_utils.paths import ROOT
 
 

@@ -9,12 +9,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ffcl_utils.config import PRESETS, SYSTEMS, ConfigError
-from ffcl_utils.errors import UserError
+from ffcl_utils.errors import NotebookError
 from ffcl_utils.files import read_json
-
-
-class NotebookError(UserError):
-    """A notebook did not run to its end; the message names notebook, cell and error."""
 
 
 def default_parameters(notebook: Path) -> dict[str, object]:

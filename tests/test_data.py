@@ -148,6 +148,12 @@ def test_download_of_the_right_files(mirror):
     assert sorted(path.name for path in files_left()) == sorted(mirror.tiny.sha256)
 
 
+def test_complete_data_need_no_mirror_and_no_torchvision(mirror, monkeypatch):
+    data_files.fetch("mnist", [mirror.url])
+    monkeypatch.setattr(data_files, "reader_of", lambda name: pytest.fail("asked for its mirrors"))
+    data_files.fetch("mnist", [closed_port()])
+
+
 def test_download_goes_on_to_the_next_mirror(mirror):
     data_files.fetch("mnist", [closed_port(), mirror.url])
     assert len(files_left()) == 4

@@ -9,11 +9,11 @@ import papermill
 import pytest
 
 from ffcl_utils.config import SYSTEMS, ConfigError
+from ffcl_utils.errors import NotebookError
 from ffcl_utils.files import OutputError
 from ffcl_utils.notebooks import _alone, refresh_prose, run_notebook
 from ffcl_utils.parameters import (
     ALIASES,
-    NotebookError,
     check_parameters,
     default_parameters,
     parse_value,

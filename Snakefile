@@ -6,8 +6,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from ffcl_utils.config import PRESETS
-from ffcl_utils.data_files import FULL
-from ffcl_utils.git import git_state
+from ffcl_utils.data.files import FULL
+from ffcl_utils.records.git import git_state
 
 PRESET = config.get("preset", "paper")
 if PRESET not in PRESETS:

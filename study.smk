@@ -5,8 +5,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from ffcl_utils.git import git_state
-from ffcl_utils.study import jobs, read_study
+from ffcl_utils.records.git import git_state
+from ffcl_utils.workflow.sweep import jobs, read_study
 
 STUDY_FILE = Path(config["study"])
 STUDY = read_study(STUDY_FILE)

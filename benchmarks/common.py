@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import torch
 
-from ffcl_utils.data import Dataset, load
+from ffcl_utils.data.datasets import Dataset, load
 from ffcl_utils.files import read_json, write_json
-from ffcl_utils.git import git_state
 from ffcl_utils.paths import RESULTS
-from ffcl_utils.provenance import machine, peak_memory
+from ffcl_utils.records.git import git_state
+from ffcl_utils.records.provenance import machine, peak_memory
 
 REPETITIONS = 5
 

@@ -8,11 +8,11 @@ from common import interleaved, report, some_images
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from ffcl_utils.algorithms.forward_forward import ForwardForward
 from ffcl_utils.analysis.ensembles import largest_excess
 from ffcl_utils.config import configure
-from ffcl_utils.data import Dataset
-from ffcl_utils.overlay import label_pixels
+from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.data.overlay import label_pixels
+from ffcl_utils.rules.forward_forward import ForwardForward
 
 BATCH, STEPS, UNITS = 1024, 12, 784
 PREDICTED = 2000

@@ -13,14 +13,14 @@ import pandas as pd
 from common import interleaved, report, some_images
 from matplotlib.figure import Figure
 
-from ffcl_utils.algorithms.forward_forward import ForwardForward
-from ffcl_utils.algorithms.improved_ffcl import ImprovedFFCL
 from ffcl_utils.config import configure
-from ffcl_utils.data import load
+from ffcl_utils.data.datasets import load
 from ffcl_utils.files import write_whole
+from ffcl_utils.learning.training import train
 from ffcl_utils.paths import RESULTS
-from ffcl_utils.plots import COLOURS, LINES, MARKERS, STYLE
-from ffcl_utils.training import train
+from ffcl_utils.plots.curves import COLOURS, LINES, MARKERS, STYLE
+from ffcl_utils.rules.forward_forward import ForwardForward
+from ffcl_utils.rules.improved_ffcl import ImprovedFFCL
 
 # By axis, its points; what is not varied stays at the first of USUAL.
 POINTS = {

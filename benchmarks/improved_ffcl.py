@@ -10,11 +10,11 @@ import torch
 from common import interleaved, report, some_images
 from torch import nn
 
-from ffcl_utils.algorithms.improved_ffcl import ImprovedFFCL
 from ffcl_utils.config import configure
-from ffcl_utils.data import Dataset
-from ffcl_utils.pairing import PAIRINGS
-from ffcl_utils.training import train
+from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.learning.pairing import PAIRINGS
+from ffcl_utils.learning.training import train
+from ffcl_utils.rules.improved_ffcl import ImprovedFFCL
 
 SEEDS, BATCH, STEPS = 10, 64, 300
 

@@ -16,13 +16,13 @@ import torch
 from common import interleaved, some_images
 from torch.profiler import ProfilerActivity, profile
 
-from ffcl_utils.algorithms.improved_ffcl import ImprovedFFCL
-from ffcl_utils.algorithms.mirror_contrast import MirrorContrast
 from ffcl_utils.config import configure
-from ffcl_utils.data import Dataset
+from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.files import write_whole
-from ffcl_utils.models import RULES
 from ffcl_utils.paths import RESULTS
+from ffcl_utils.rules.improved_ffcl import ImprovedFFCL
+from ffcl_utils.rules.mirror_contrast import MirrorContrast
+from ffcl_utils.studies.models import RULES
 
 KINDS = {
     "products": ("mm", "addmm", "bmm", "baddbmm"),

@@ -11,7 +11,7 @@ from common import write_report
 
 from ffcl_utils.files import read_json
 from ffcl_utils.paths import RESULTS, ROOT
-from ffcl_utils.results import is_study
+from ffcl_utils.records.results import is_study
 
 BEFORE = "0384e62"  # the last commit before the first change for speed
 

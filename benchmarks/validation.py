@@ -9,8 +9,8 @@ from common import without_test_images
 
 from ffcl_utils.config import configure
 from ffcl_utils.files import write_whole
-from ffcl_utils.models import RULES
 from ffcl_utils.paths import RESULTS
+from ffcl_utils.studies.models import RULES
 
 SEED, EPOCHS = 50, 20
 TRIED = (

@@ -8,11 +8,11 @@ already is not run again.
 import pandas as pd
 from common import without_test_images
 
-from ffcl_utils.algorithms.backprop import Backprop
-from ffcl_utils.algorithms.mirror_contrast import MirrorContrast
 from ffcl_utils.config import configure
 from ffcl_utils.files import write_whole
 from ffcl_utils.paths import RESULTS
+from ffcl_utils.rules.backprop import Backprop
+from ffcl_utils.rules.mirror_contrast import MirrorContrast
 
 SEEDS = {"seeds": 2, "first_seed": 50}
 RULES = {"mirror_contrast": MirrorContrast, "backprop": Backprop}

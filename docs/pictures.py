@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from ffcl_utils import site
 from tests.browser import lab, page_of_chromium, run_all
+
+from ffcl_utils import site
 
 HERE = Path(__file__).parent
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ffcl_utils.config import PRESETS, ConfigError
-from ffcl_utils.data_files import FULL, DataDownloadError, fetch, raw_folder
+from ffcl_utils.data.files import FULL, DataDownloadError, fetch, raw_folder
 from ffcl_utils.errors import NotebookError, UserError
 from ffcl_utils.files import write_json, write_whole
 from ffcl_utils.paths import NOTEBOOKS, ROOT
@@ -60,7 +60,8 @@ def run(
     logs: Annotated[Path | None, typer.Option(help="where a failed copy is kept")] = None,
 ) -> None:
     """Execute a notebook into a folder, whole or not at all."""
-    from ffcl_utils import notebooks, parameters
+    from ffcl_utils.workflow import parameters
+    from ffcl_utils.workflow import runner as notebooks
 
     notebooks.die_with_parent()
     if not notebook.is_file():
@@ -77,8 +78,8 @@ def claims(
     readme: Annotated[Path | None, typer.Option(help="put the table into this README")] = None,
 ) -> None:
     """Print the verdict on every claim from the results in a preset's folder."""
-    from ffcl_utils import claims as ledger
-    from ffcl_utils import report
+    from ffcl_utils.claims import assess as ledger
+    from ffcl_utils.claims import tables as report
 
     rows = ledger.assess(folder)
     if write:
@@ -96,7 +97,7 @@ def claims(
 @app.command()
 def verify(ours: Path, reference: Path) -> None:
     """Compare two runs metric by metric; exit with 1 where they disagree."""
-    from ffcl_utils import comparison
+    from ffcl_utils.records import verify as comparison
 
     table = comparison.compare_runs(ours, reference)
     typer.echo(table.to_string(index=False, float_format="{:.6g}".format))
@@ -109,7 +110,7 @@ def verify(ours: Path, reference: Path) -> None:
 @app.command()
 def promote(run: Path, reference: Path) -> None:
     """Make a finished run the reference: copy it, and put its claims table into the README."""
-    from ffcl_utils import results
+    from ffcl_utils.records import results
 
     results.promote(run, reference)
     claims(reference, write=reference / "claims.json", readme=ROOT / "README.md")
@@ -118,7 +119,7 @@ def promote(run: Path, reference: Path) -> None:
 @app.command()
 def prose(results_of: Path) -> None:
     """Give the executed notebooks of a run the text of the notebooks, where no code has changed."""
-    from ffcl_utils import notebooks
+    from ffcl_utils.workflow import runner as notebooks
 
     stale = 0
     for executed in sorted(results_of.glob("*/executed.ipynb")):
@@ -135,8 +136,8 @@ def prose(results_of: Path) -> None:
 @app.command()
 def merge(study: Path, jobs: Path, target: Path) -> None:
     """Merge the jobs of a study into target/runs.csv and a summary figure."""
-    from ffcl_utils import plots
-    from ffcl_utils import study as studies
+    from ffcl_utils.plots import curves as plots
+    from ffcl_utils.workflow import sweep as studies
 
     described = studies.read_study(study)
     table = studies.merge(described, jobs)

@@ -28,7 +28,7 @@ class ConfigError(UserError, ValueError):
 class Config(BaseModel):
     """What every training has in common. Strict: a string is never taken for a number.
 
-    products: of matrices, while training (ffcl_utils/products.py).
+    products: of matrices, while training (ffcl_utils/learning/precision.py).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -76,7 +76,7 @@ class ImprovedFFCLConfig(Config):
     @classmethod
     def _known_loss(cls, name: str) -> str:
         # Here, as torch takes seconds to import, and most who check settings train nothing.
-        from ffcl_utils.losses import REPRESENTATION_LOSSES
+        from ffcl_utils.learning.losses import REPRESENTATION_LOSSES
 
         if name not in REPRESENTATION_LOSSES:
             raise ValueError(f"choose one of {', '.join(REPRESENTATION_LOSSES)}")

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 RESULTS = ROOT / "results"
-EMBEDDED = Path(__file__).resolve().parent / "embedded"
+EMBEDDED = Path(__file__).resolve().parent / "data" / "embedded"
 
 
 def data_folder() -> Path:

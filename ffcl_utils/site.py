@@ -18,11 +18,11 @@ from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
-from ffcl_utils import report
+from ffcl_utils.claims import tables as report
+from ffcl_utils.explore.launchers import binder_address, colab_address
 from ffcl_utils.files import OutputError, read_json
-from ffcl_utils.launchers import binder_address, colab_address
 from ffcl_utils.paths import NOTEBOOKS
-from ffcl_utils.results import has_results, result_folder, run_summary
+from ffcl_utils.records.results import has_results, result_folder, run_summary
 
 TITLE = "Learning without backpropagation: what became of the claims"
 INTRODUCTION = """

@@ -1,6 +1,7 @@
 import pytest
 
-from ffcl_utils import data, data_files
+from ffcl_utils.data import datasets as data
+from ffcl_utils.data import files as data_files
 
 
 @pytest.fixture(scope="session")

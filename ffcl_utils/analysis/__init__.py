@@ -1,1 +1,1 @@
-"""Analyses: arrays in, arrays and tables out."""
+"""Arrays in, arrays and tables out. Knows no rule and no notebook."""

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.optimize import OptimizeWarning, curve_fit
 from scipy.stats import t as student_t
 
-from ffcl_utils.history import History
+from ffcl_utils.learning.history import History
 
 MIN_R_SQUARED = 0.98  # of the exponential, below which a curve is not called exponential
 RIVALS = ("power law", "linear")  # that the exponential has to beat by AICc

@@ -1,0 +1,1 @@
+"""The panels of the notebooks to explore, and what they show of trained networks."""

@@ -1,0 +1,1 @@
+"""Arrays in, figures out. No file is written here."""

@@ -1,0 +1,1 @@
+"""Trained networks as files, each made once. Knows rules by name only, and no notebook."""

@@ -1,0 +1,1 @@
+"""What one notebook needs beyond analysis: its comparisons, metrics and tables."""

@@ -1,0 +1,138 @@
+"""Mirror contrast, each of its ingredients taken away, and backpropagation: notebook 08.
+
+The settings are those that were best on training images held out for validation
+(benchmarks/validation_twins.py).
+"""
+
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from ffcl_utils.analysis.statistics import paired_difference
+from ffcl_utils.config import Config, ConfigError, configure
+from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.learning.history import History
+from ffcl_utils.learning.twins import accuracies, with_mean
+from ffcl_utils.rules.backprop import Backprop
+from ffcl_utils.rules.mirror_contrast import MirrorContrast
+
+MIRROR, BACKPROP, SAME = "mirror contrast", "backprop", "backprop, same ingredients"
+Network = Literal["paper", "wide"]
+# Their own best settings, where an ingredient's loss wants other ones.
+PAIRS = {
+    "contrast": "every_pair",
+    "temperature": 0.05,
+    "learning_rate": 1.2e-2,
+    "input_dropout": 0.1,
+}
+# What mirror contrast adds to improved FFCL, and what is left without it. A rate that does not
+# fall has to be smaller.
+WITHOUT = {
+    "every pair, no class means": PAIRS,
+    "one partner an image": {"contrast": "one_partner"},
+    "each network its own guide": {"guide": "itself"},
+    "lengths not evened out": {"normalised": False},
+    "every pixel": {"input_dropout": 0.0},
+    "constant learning rate": {"schedule": "constant", "learning_rate": 1e-3},
+}
+ABLATION_SEEDS = 3
+# The paper's network is the settings' default; wide layers want other ones.
+WIDE = {
+    "layers": (784, 1024, 1024, 10),
+    "contrast": "every_pair",
+    "batch_size": 512,
+    "learning_rate": 6e-3,
+    "temperature": 0.03,
+    "input_dropout": 0.2,
+}
+# Of the paper's network; a rate that rises and falls may be higher.
+BACKPROP_RATE, SAME_RATE = 1e-3, 6e-3
+
+
+def configure_study(preset: str, network: Network = "paper", **overrides) -> dict[str, Config]:
+    """The settings of every training, by name; raises ConfigError as `configure` does.
+
+    network: "paper", with all ablations and backpropagation, or "wide", mirror contrast alone.
+    """
+    if network not in get_args(Network):
+        raise ConfigError(f"unknown network {network!r}: choose one of paper, wide")
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if network == "wide":
+        return {MIRROR: configure("mirror_contrast", preset, **(WIDE | given))}
+    full = configure("mirror_contrast", preset, **given)
+    configs = {MIRROR: full}
+    fewer = given | {"seeds": min(ABLATION_SEEDS, full.seeds)}
+    for name, change in WITHOUT.items():
+        configs[name] = configure("mirror_contrast", preset, **(fewer | change))
+    shared = {name: getattr(full, name) for name in ("dataset", "layers", "epochs")}
+    shared["batch_size"] = 2 * full.batch_size  # as it was tuned: there are no pairs to be had
+    # Two for every seed: the mean of a pair is what the mean of the twins has to be held against.
+    shared |= {"seeds": 2 * full.seeds, "first_seed": full.first_seed}
+    ingredients = {name: getattr(full, name) for name in ("input_dropout", "schedule")}
+    configs[BACKPROP] = configure("backprop", preset, learning_rate=BACKPROP_RATE, **shared)
+    configs[SAME] = configure("backprop", preset, learning_rate=SAME_RATE, **(shared | ingredients))
+    return configs
+
+
+def ablation_config(configs: dict[str, Config]) -> Config:
+    """The settings of one ablation, which has fewer seeds; where there is none, the twins'."""
+    return configs.get(next(iter(WITHOUT)), configs[MIRROR])
+
+
+def train_study(
+    configs: dict[str, Config], data: Dataset
+) -> tuple[pd.DataFrame, dict[str, History], MirrorContrast]:
+    """Train all. One row a run: model, seed; one (test accuracy of the first network of a pair)
+    and mean (of the pair, their softmax outputs averaged). Then every model's history, by name,
+    and the twins of mirror contrast with all its ingredients.
+    """
+    tables, histories, twins = [], {}, {}
+    for name, config in configs.items():
+        seeds = config.seed_list
+        if name in (BACKPROP, SAME):
+            networks = Backprop(config)
+            histories[name] = networks.fit(data)
+            seeds = seeds[: len(seeds) // 2]
+            scores = with_mean(*networks.predict(data.test_images).split(len(seeds)))
+        else:
+            twins[name] = MirrorContrast(config)
+            histories[name] = twins[name].fit(data)
+            scores = twins[name].twin_probabilities(data.test_images)
+        found = accuracies(scores, data.test_labels)
+        columns = {"one": found["first"].numpy(), "mean": found["mean"].numpy()}
+        tables.append(pd.DataFrame({"model": name, "seed": seeds, **columns}))
+    return pd.concat(tables, ignore_index=True), histories, twins[MIRROR]
+
+
+def ablation_effects(runs: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy of the mean of the twins without an ingredient minus with all, for the same seeds.
+
+    Columns name, mean, low, high: percentage points, with the 95 % interval over seeds. Empty
+    where no ablation was run; needs two seeds or more.
+    """
+    by_model = runs.pivot(index="seed", columns="model", values="mean")
+    rows = []
+    for name in WITHOUT:
+        if name in by_model:
+            pair = 100 * by_model[[MIRROR, name]].dropna()
+            rows.append({"name": name, **paired_difference(pair[name], pair[MIRROR])._asdict()})
+    return pd.DataFrame(rows, columns=["name", "mean", "low", "high"])
+
+
+def summary(runs: pd.DataFrame) -> pd.DataFrame:
+    """Per model: number of seeds, and mean and standard deviation of `one` and `mean`, in %."""
+    by_model = runs.groupby("model", sort=False)[["one", "mean"]]
+    table = by_model.agg(["mean", "std"]).mul(100).round(2)
+    table.insert(0, "seeds", by_model.size())
+    return table
+
+
+def metrics(runs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Of mirror contrast and backpropagation, which have every seed: accuracies by name, (S,)."""
+    return {
+        f"{model}/test_accuracy/{who}": rows[who].to_numpy()
+        for model, rows in runs.groupby("model", sort=False)
+        if model in (MIRROR, BACKPROP, SAME)
+        for who in ("one", "mean")
+    }

@@ -1,0 +1,225 @@
+"""Sparsity, ensembles, matching, balance: closed forms, brute force, scipy, planted ensembles."""
+
+import hypothesis.extra.numpy as hnp
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from scipy.stats import ks_2samp, permutation_test
+
+from ffcl_utils.analysis import ensembles, similarity, sparsity, statistics, weights
+from ffcl_utils.config import configure
+from tests.rules.test_goodness import RULES
+
+vectors = hnp.arrays(
+    np.float64, 8, elements=st.floats(0, 100, allow_subnormal=False).map(lambda x: round(x, 3))
+)
+
+
+@pytest.mark.parametrize(("active", "expected"), [(1, 1.0), (16, 0.0), (4, 2 / 3)])
+def test_hoyer_sparsity_of_k_equal_units(active, expected):
+    # (4 − √k)/(4 − 1) for k equal units of 16
+    assert sparsity.hoyer_sparsity(np.array([2.5] * active + [0] * (16 - active))) == pytest.approx(
+        expected
+    )
+
+
+@given(vectors, st.floats(0.1, 10))
+@settings(max_examples=50)
+def test_hoyer_sparsity_is_between_0_and_1_whatever_the_scale(h, factor):
+    found = sparsity.hoyer_sparsity(h)
+    if not h.any():
+        assert np.isnan(found)
+    else:
+        assert -1e-9 <= found <= 1 + 1e-9
+        assert sparsity.hoyer_sparsity(factor * h) == pytest.approx(found)
+
+
+def test_active_and_dead_units():
+    activations = np.array([[1.0, 0, 0, 2], [0, 0, 3, 1]])
+    assert sparsity.active_fraction(activations).tolist() == [0.5, 0.5]
+    assert sparsity.dead_units(activations).tolist() == [False, True, False, False]
+    means = sparsity.mean_by_class(np.array([1.0, np.nan, 3, 5]), np.array([0, 0, 1, 1]), 2)
+    assert means.tolist() == [1.0, 4.0]
+
+
+LABELS = np.arange(600) % 10
+
+
+def planted(seed, units=80, effect=3.0):
+    """Noise in every unit; units 0-2 prefer class 0, 3-5 class 1, …; the rest is noise."""
+    rng = np.random.default_rng(seed)
+    activations = rng.exponential(1.0, (600, units)).astype(np.float32)
+    truth = np.zeros((10, units), bool)
+    for c in range(10):
+        truth[c, 3 * c : 3 * c + 3] = True
+        activations[np.ix_(c == LABELS, truth[c])] += effect
+    return activations, truth
+
+
+def test_planted_ensembles_are_found():
+    for seed in range(5):
+        activations, truth = planted(seed)
+        found = ensembles.tested_ensembles(activations, LABELS, seed, 200, effect=1.0)
+        assert np.array_equal(found, truth)
+
+
+def test_pure_noise_has_no_ensembles_beyond_the_family_wise_rate():
+    hits = 0
+    for seed in range(60):
+        noise = np.random.default_rng(seed).exponential(1.0, (600, 80))
+        # no effect asked, so that only the test stands between noise and an ensemble
+        hits += ensembles.tested_ensembles(noise, LABELS, seed, 200, effect=0.0).any()
+    assert hits <= 8  # 3 are expected of 60 at 5 %; more than 8 has probability 0.003
+
+
+@pytest.mark.parametrize("system", ["forward_forward", "backprop"])
+def test_an_untrained_network_has_no_ensembles_at_the_effect_threshold(digits, system):
+    rule = RULES[system](configure(system, "smoke", seeds=2))
+    labels = digits.test_labels.numpy()
+    for layer in rule.representations(digits.test_images, digits.test_labels):
+        for activations in layer.numpy():
+            by_test = ensembles.tested_ensembles(activations, labels, permutations=100, effect=0.0)
+            ensemble = ensembles.tested_ensembles(activations, labels, permutations=100)
+            assert by_test.any(0).mean() > 0.5  # the test alone calls most units category-specific
+            assert ensemble.any(0).sum() <= 1  # of 784
+
+
+def test_effect_size_of_a_unit_that_answers_one_class_alone():
+    alone = (LABELS == 4).astype(float)[:, None]
+    found = ensembles.effect_size(alone, LABELS)
+    assert found[4, 0] == pytest.approx(1 / (0.1 * 0.9) ** 0.5)  # 1 over the deviation of a tenth
+    assert (np.delete(found[:, 0], 4) < 0).all()
+    assert (ensembles.effect_size(np.ones((600, 3)), LABELS) == 0).all()
+
+
+def test_class_means_and_ratios_are_the_plain_ones():
+    activations, _ = planted(0)
+    means = ensembles.class_means(activations, LABELS)
+    ratio = ensembles.leave_one_out_ratio(means)
+    for c in (0, 7):
+        of_class = activations[c == LABELS].mean(0)
+        others = np.mean([activations[k == LABELS].mean(0) for k in range(10) if k != c], 0)
+        np.testing.assert_allclose(means[c], of_class, rtol=1e-5)
+        np.testing.assert_allclose(ratio[c], (of_class - others) / others, rtol=1e-4)
+
+
+def test_ratio_of_units_that_one_class_or_none_activates():
+    means = np.zeros((10, 2))
+    means[3, 0] = 0.7
+    ratio = ensembles.leave_one_out_ratio(means)
+    assert ratio[3, 0] == np.inf
+    assert ratio[0, 0] == -1
+    assert (ratio[:, 1] == 0).all()
+    assert ensembles.ratio_ensembles(means, 2).sum() == 1
+    assert ensembles.class_mean_ensembles(means).sum() == 1
+
+
+def test_excess_is_standardised_under_permutation():
+    """Closed form: over all permutations the excess has mean 0 and variance 1."""
+    activations, _ = planted(1, units=40)
+    rng = np.random.default_rng(0)
+    drawn = np.stack(
+        [ensembles.standardised_excess(activations, rng.permutation(LABELS)) for _ in range(400)]
+    )
+    assert abs(drawn.mean()) < 0.01
+    assert drawn.std() == pytest.approx(1, abs=0.01)
+
+
+def test_largest_excess_agrees_with_scipys_permutation_test():
+    """One unit, two classes: the maximum over classes is two-sided, as scipy computes it."""
+    rng = np.random.default_rng(3)
+    labels = np.arange(40) % 2
+    unit = rng.normal(size=(40, 1)) + 0.5 * labels[:, None]
+    observed = ensembles.standardised_excess(unit, labels, 2).max()
+    drawn = ensembles.largest_excess(unit, labels, 0, 4000, 2)
+    ours = (drawn >= observed - 1e-6).mean()
+    scipys = permutation_test(
+        (unit[labels == 0, 0], unit[labels == 1, 0]),
+        lambda a, b: abs(a.mean() - b.mean()), n_resamples=4000, rng=1, alternative="greater",
+    ).pvalue  # fmt: skip
+    assert ours == pytest.approx(scipys, abs=0.03)
+
+
+def test_permutations_are_reproducible_and_differ_by_seed():
+    activations, _ = planted(0, units=40)
+    one, again, other = (
+        ensembles.largest_excess(activations, LABELS, seed, 50) for seed in (0, 0, 1)
+    )
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def test_kolmogorov_smirnov_between_units_is_scipys():
+    rng = np.random.default_rng(0)
+    activations = np.maximum(rng.normal(0, 1, (60, 7)), 0)
+    activations[:, 0] += 2
+    grid = np.unique(activations)
+    p = np.array(
+        [[ks_2samp(a, b, method="asymp").pvalue for b in activations.T] for a in activations.T]
+    )
+    mean_p = (p.sum(1) - np.diag(p)) / 6
+    for level in (0.01, 0.05, 0.3, 0.6):
+        found = ensembles.ks_ensemble(activations, grid, level)
+        assert np.array_equal(found, mean_p < level)
+    assert ensembles.ks_ensemble(activations, grid).tolist() == [True] + [False] * 6
+
+
+def test_overlaps_and_jaccard_by_hand():
+    table = np.array([[1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 0, 0]], bool)
+    assert ensembles.overlaps(table).tolist() == [[3, 2, 0], [2, 3, 0], [0, 0, 0]]
+    assert ensembles.jaccard(table[0], table[1]) == 0.5
+    assert np.isnan(ensembles.jaccard(table[2], table[2]))
+    assert ensembles.jaccard(table, table)[:2].tolist() == [1, 1]
+
+
+def test_nearest_ensemble_finds_planted_classes():
+    activations, truth = planted(2, effect=6)
+    scores = ensembles.ensemble_scores(activations, truth)
+    assert (scores.argmax(1) == LABELS).mean() > 0.99
+    np.testing.assert_allclose(scores[:, 4], activations[:, 12:15].mean(1), rtol=1e-5)
+
+
+def test_correlations_are_numpys_and_matching_undoes_a_shuffle():
+    rng = np.random.default_rng(0)
+    one = rng.random((50, 6))
+    order = rng.permutation(6)
+    found = similarity.correlations(one, one[:, order])
+    expected = np.corrcoef(one.T, one[:, order].T)[:6, 6:]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    partners, correlation = similarity.match_units(one, one[:, order])
+    assert np.array_equal(order[partners], np.arange(6))
+    np.testing.assert_allclose(correlation, 1)
+    assert (similarity.correlations(np.ones((50, 1)), one) == 0).all()
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_linear_cka_is_the_one_of_kernels(seed):
+    rng = np.random.default_rng(seed)
+    one, other = rng.normal(size=(20, 4)), rng.normal(size=(20, 6))
+    centre = np.eye(20) - 1 / 20
+    k, m = centre @ (one @ one.T) @ centre, centre @ (other @ other.T) @ centre
+    expected = (k * m).sum() / np.sqrt((k * k).sum() * (m * m).sum())
+    assert similarity.linear_cka(one, other) == pytest.approx(expected)
+    turned = one @ np.linalg.qr(rng.normal(size=(4, 4)))[0] * 3 + 1
+    assert similarity.linear_cka(one, turned) == pytest.approx(1)
+    assert similarity.linear_cka(one, np.ones((20, 2))) == 0
+
+
+def test_differences_have_students_intervals():
+    one, other = np.array([0.9, 0.92, 0.95]), np.array([0.8, 0.85, 0.84])
+    paired = statistics.paired_difference(one, other)
+    gaps = one - other
+    half = 4.302653 * gaps.std(ddof=1) / 3**0.5  # Student's t, 2 degrees of freedom
+    assert paired == pytest.approx((gaps.mean(), gaps.mean() - half, gaps.mean() + half))
+    welch = statistics.difference(one, other)
+    assert welch.mean == pytest.approx(gaps.mean())
+    assert welch.low < welch.mean < welch.high
+
+
+def test_excitation_and_inhibition_by_hand():
+    w = np.array([[[1.0, -1], [2, -2]]])
+    assert weights.excitatory_share(w).tolist() == [0.5]
+    assert weights.excitation_balance(w).tolist() == [0.0]
+    assert weights.unit_balance(w).tolist() == [[1.0, -1.0]]

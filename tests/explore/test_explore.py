@@ -1,0 +1,231 @@
+"""Committed networks taken apart, drawings as MNIST digits, rules side by side."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from ffcl_utils.config import configure
+from ffcl_utils.data.datasets import load
+from ffcl_utils.explore import networks as explore
+from ffcl_utils.explore import panels
+from ffcl_utils.explore import plots as explore_plots
+from ffcl_utils.explore.drawing import like_mnist
+from ffcl_utils.rules.backprop import Backprop
+from ffcl_utils.rules.improved_ffcl import ImprovedFFCL
+from ffcl_utils.studies import models
+from ffcl_utils.studies.rule_table import our_rules, side_by_side
+from tests.rules.test_improved_ffcl import small
+
+ONE = {"seeds": 1, "epochs": 1, "batch_size": 64}
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return explore.read_networks()
+
+
+@pytest.fixture(scope="module")
+def seen(digits):
+    rows = models.stratified(digits.test_labels, 200)
+    return digits.test_images[rows], digits.test_labels[rows]
+
+
+def test_committed_networks_are_those_of_the_committed_results(networks, full_data):
+    """What they make of MNIST's test images is what was stored when they were trained."""
+    assert list(networks) == [
+        *models.MODELS, "improved FFCL, literal", "improved FFCL, balanced", models.UNTRAINED,
+    ]  # fmt: skip
+    stored = models.read_representations("").representations
+    data = load("mnist")
+    rows = models.stratified(data.test_labels, models.COMPACT_IMAGES)
+    for name, kept in stored.items():
+        images, labels = data.test_images[rows], data.test_labels[rows]
+        found = explore.activations_of(networks[name], images, labels)
+        for layer, expected in zip(found, kept.layers, strict=True):
+            difference = np.abs(layer - expected[0].astype(np.float32))
+            assert difference.mean() < 2e-3 * np.abs(expected).astype(np.float32).max()
+        if name != models.UNTRAINED:
+            right = networks[name].predict(images)[0].argmax(-1) == labels
+            assert (right.numpy() == kept.correct[0]).mean() > 0.99
+
+
+def test_networks_answer_the_embedded_digits(networks, seen):
+    images, labels = seen
+    for name in ("FF", "BP/FF", "BP"):
+        assert explore.class_accuracy(networks[name], images, labels).mean() > 0.9
+    assert explore.class_accuracy(networks[models.UNTRAINED], images, labels).mean() < 0.5
+
+
+@pytest.mark.parametrize("name", ["FF", "BP", "improved FFCL, balanced"])
+def test_silenced_units_are_silent_and_come_back(networks, seen, name):
+    rule, (images, labels) = networks[name], seen
+    before = explore.activations_of(rule, images, labels)
+    answers = rule.predict(images)
+    units = np.arange(before[0].shape[1]) % 3 == 0
+    with explore.silenced(rule, 0, units):
+        during = explore.activations_of(rule, images, labels)
+        assert (during[0][:, units] == 0).all()
+        np.testing.assert_allclose(during[0][:, ~units], before[0][:, ~units], rtol=1e-4, atol=1e-5)
+        assert not np.allclose(during[1], before[1])
+    assert torch.equal(rule.predict(images), answers)
+    with pytest.raises(KeyError), explore.silenced(rule, 0, units):
+        raise KeyError
+    assert torch.equal(rule.predict(images), answers)
+
+
+def test_a_lesion_is_what_a_slow_forward_pass_without_the_units_gives(digits):
+    """Plain matrix products in double precision, the units set to 0 by hand."""
+    rule = Backprop(configure("backprop", "smoke", **ONE | {"epochs": 2}))
+    rule.fit(small(digits, 500))
+    rows = models.stratified(digits.test_labels, 100)
+    images, labels = digits.test_images[rows], digits.test_labels[rows]
+    members = np.random.default_rng(0).random(784) < 0.6
+    found = explore.lesions(rule, 1, members, images, labels)
+    weights, biases = (
+        [t[0].detach().double().numpy() for t in ts] for ts in models.layers_of(rule)
+    )
+    for name, silent in (("without it", members), ("it alone", ~members)):
+        x = (images.double().numpy() / 255 - 0.1307) / 0.3081
+        for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+            x = x @ w + b
+            if k < 3:
+                x = np.maximum(x, 0)
+            if k == 1:
+                x[:, silent] = 0
+        right = x.argmax(1) == labels.numpy()
+        expected = [right[labels.numpy() == c].mean() for c in range(10)]
+        np.testing.assert_allclose(found[name], expected, atol=0.11)  # one image of a class
+        assert abs(found[name].mean() - np.mean(expected)) < 0.02
+
+
+def test_every_definition_says_who_belongs(digits):
+    """Units that answer one class alone belong to it by all three."""
+    labels = np.arange(100) % 10
+    activations = np.eye(10)[labels] + 0.01
+    for scores, threshold in explore.DEFINITIONS.values():
+        assert np.array_equal(scores(activations, labels) > threshold, np.eye(10, dtype=bool))
+
+
+def test_fields_above_the_first_layer_are_what_activates_a_unit():
+    images = np.array([[0, 10, 20], [30, 40, 50], [60, 10, 0]], dtype=np.uint8)
+    activations = np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 2.0]])
+    found = explore.fields(None, 1, images, activations, np.array([1, 0]))
+    expected = np.stack([images[2], images[0]], 1) - images.mean(0)[:, None]
+    np.testing.assert_allclose(found, expected)
+
+
+def test_probabilities_add_up_to_one(networks, seen):
+    for rule in networks.values():
+        found = explore.probabilities(rule, seen[0][:20])
+        np.testing.assert_allclose(found.sum(1), 1, rtol=1e-4)
+        assert np.array_equal(found.argmax(1), rule.predict(seen[0][:20])[0].argmax(-1).numpy())
+
+
+def test_goodness_per_label_is_largest_where_ff_answers_most_often(networks, seen):
+    image, label = seen[0][0], int(seen[1][0])
+    found = explore.goodness_per_label(networks["FF"], image)
+    assert found.shape == (3, 10)
+    again = networks["FF"].network.label_goodness(seen[0][:1])[0, :, 0].numpy()
+    np.testing.assert_allclose(found, again)
+    assert 0 <= label < 10
+
+
+@pytest.mark.parametrize("move", [(0, 0), (40, 20), (-30, 35)])
+def test_a_digit_drawn_large_and_anywhere_comes_out_as_mnist_has_it(digits, move):
+    """MNIST's own digits, ten times as large and shifted on a larger canvas."""
+    alike = []
+    for image in digits.test_images[::20].numpy():
+        large = Image.fromarray(image.reshape(28, 28)).resize((280, 280), Image.Resampling.NEAREST)
+        canvas = np.zeros((400, 400), np.uint8)
+        top, left = 60 + move[0], 60 + move[1]
+        canvas[top : top + 280, left : left + 280] = np.array(large)
+        alike.append(np.corrcoef(like_mnist(canvas), image)[0, 1])
+    assert np.median(alike) > 0.999  # the same image, but for digits that fit their box loosely
+    assert min(alike) > 0.8
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 2**32 - 1))
+def test_any_drawing_becomes_an_image_in_its_box(height, width, seed):
+    ink = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+    found = like_mnist(ink)
+    assert found.shape == (784,)
+    assert found.dtype == np.uint8
+    rows, columns = np.nonzero(found.reshape(28, 28))
+    if len(rows):
+        assert np.ptp(rows) < 20
+        assert np.ptp(columns) < 20
+
+
+def test_a_blank_drawing_stays_blank_and_a_picture_in_colour_is_refused():
+    assert not like_mnist(np.zeros((50, 50), np.uint8)).any()
+    with pytest.raises(ValueError, match="two dimensions, not 3"):
+        like_mnist(np.zeros((50, 50, 4), np.uint8))
+
+
+def test_the_panel_answers_its_widgets(networks, seen, digits):
+    chosen = {name: networks[name] for name in ("FF", "improved FFCL, balanced")}
+    panel = panels.ensemble_panel(chosen, *seen, digits.classes, "note")
+    (model, layer, definition), (chosen_class, threshold) = (
+        row.children for row in panel.children[:2]
+    )
+    sentence, picture, answers, errors = panel.children[2:]
+    shown = {sentence.value}
+    for widget, value in (
+        (chosen_class, 3), (threshold, 1.5), (layer, 3), (definition, "ratio"),
+        (definition, "class mean"), (model, "improved FFCL, balanced"),
+    ):  # fmt: skip
+        before = picture.value, answers.value
+        widget.value = value
+        assert picture.value != before[0]
+        assert answers.value
+        assert sentence.value not in shown
+        shown.add(sentence.value)
+    assert layer.value == 2  # these networks have no third
+    assert threshold.value == 0.5
+    assert not errors.outputs
+
+
+def test_what_was_never_drawn_on_is_blank():
+    picture = np.zeros((2, 2, 4), np.uint8)  # as a canvas comes: black, and transparent
+    picture[0, 0] = 255  # wiped: white and opaque
+    picture[1, 1] = (0, 0, 0, 255)
+    picture[0, 1] = (0, 0, 0, 128)
+    assert panels._ink(picture).tolist() == [[0, 128], [0, 255]]
+
+
+def test_an_ensemble_without_units_is_drawn_too():
+    figure = explore_plots.ensemble_figure(
+        np.zeros(10), 1.0, "ratio", np.zeros(10, int), tuple("0123456789"), 0,
+        np.zeros((2, 3, 784)), np.zeros((784, 0)), "t", "n",
+    )  # fmt: skip
+    assert explore_plots.png(figure).startswith(b"\x89PNG")
+
+
+def test_rules_side_by_side_have_the_figures_of_each_alone(digits):
+    data = small(digits, 300)
+    rules = our_rules("smoke", **ONE | {"seeds": 2})
+    assert list(rules) == ["FF", "BP/FF", "BP", "improved FFCL"]
+    table = side_by_side(rules, data)
+    alone = ImprovedFFCL(
+        configure("improved_ffcl", "smoke", pairing="balanced", **ONE | {"seeds": 2})
+    )
+    alone.fit(data)
+    right = (alone.predict(data.test_images).argmax(-1) == data.test_labels).double().mean(-1)
+    assert table.loc["improved FFCL", "accuracy, %"] == pytest.approx(
+        100 * float(right.mean()), abs=0.06
+    )
+    assert (table["seeds"] == 2).all()
+
+
+def test_a_loss_of_ones_own_trains_the_twins(digits):
+    """Handed over directly, as notebook 22 does: zero leaves the hidden layers as they were."""
+    rule = ImprovedFFCL(configure("improved_ffcl", "smoke", **ONE))
+    rule.representation_loss = lambda first, *_: 0 * first.sum((1, 2))
+    before = [w.detach().clone() for w in rule.first.weights]
+    rule.fit(small(digits, 200))
+    moved = [not torch.equal(a, b) for a, b in zip(before, rule.first.weights, strict=True)]
+    assert moved == [False, False, True]

@@ -1,0 +1,73 @@
+"""Products in bfloat16 while training: close to float32, the same for every seed, put back."""
+
+import numpy as np
+import pytest
+import torch
+
+from ffcl_utils.config import configure
+from ffcl_utils.data.datasets import load
+from ffcl_utils.learning import precision as products
+from ffcl_utils.learning.precision import native_bfloat16, products_in
+from ffcl_utils.studies import models
+from tests.rules.test_improved_ffcl import small
+
+native = pytest.mark.skipif(
+    not native_bfloat16(), reason="this CPU has no matrix units for bfloat16 (Intel AMX)"
+)
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("choice", ["auto", "float32"])
+def test_rounding_is_asked_for_where_it_is_chosen_and_there_are_units_for_it(
+    choice, native, monkeypatch
+):
+    monkeypatch.setattr(products, "native_bfloat16", lambda: native)
+    rounded = choice == "auto" and native
+    with products_in(choice):
+        found = torch.get_float32_matmul_precision()
+    assert found == ("medium" if rounded else "highest")
+
+
+def test_torch_is_left_as_it_was_whatever_happens():
+    before = torch.get_float32_matmul_precision()
+    with pytest.raises(KeyError), products_in("auto"):
+        raise KeyError
+    assert torch.get_float32_matmul_precision() == before
+
+
+@native
+def test_factors_are_rounded_and_sums_are_not():
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.rand(2, 300, 300, generator=generator) for _ in range(2))
+    exact = a[0].double() @ b[0].double()
+    rounded = a[0].bfloat16().double() @ b[0].bfloat16().double()
+    with products_in("auto"):
+        found = a[0] @ b[0]
+    # Sums of 300 in float32 miss by 1e-6 or so; the rounding of the factors by 1e-4 or more.
+    assert (found - rounded).abs().max() < 1e-6 * rounded.max()
+    assert (found - exact).abs().max() > 1e-5 * exact.max()
+
+
+@native
+@pytest.mark.parametrize("system", ["forward_forward", "bp_ff", "backprop"])
+def test_a_seed_is_the_same_whichever_seeds_train_beside_it(system):
+    digits = small(load("mnist_5k"), 256)
+    weights = []
+    for seeds in ({"seeds": 3}, {"seeds": 1, "first_seed": 1}):
+        settings = {"epochs": 1, "batch_size": 64, "products": "auto"}
+        rule = models.RULES[system](configure(system, "smoke", **settings, **seeds))
+        rule.fit(digits)
+        weights.append([w.detach().numpy() for w in models.layers_of(rule)[0]])
+    for together, alone in zip(*weights, strict=True):
+        assert np.array_equal(together[1], alone[0])
+
+
+@native
+def test_rounded_products_learn_what_exact_ones_learn():
+    digits = small(load("mnist_5k"), 1000)
+    losses = []
+    for choice in ("float32", "auto"):
+        config = configure("forward_forward", "smoke", seeds=1, epochs=1, products=choice)
+        losses.append(models.RULES["forward_forward"](config).fit(digits)["train_loss/layer1"])
+    np.testing.assert_allclose(*losses, rtol=0.01)
+    assert not np.array_equal(*losses)

@@ -1,0 +1,264 @@
+"""FF, BP/FF and BP against slow plain implementations; label overlay and wrong labels."""
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from torch import nn
+
+from ffcl_utils.analysis.locality import off_layer_gradient
+from ffcl_utils.config import configure
+from ffcl_utils.data.overlay import wrong_labels
+from ffcl_utils.data.pixels import MASKS, pixel_masks
+from ffcl_utils.learning.goodness import goodness_loss, relu_goodness
+from ffcl_utils.rules._goodness import FIXED_NEGATIVES
+from ffcl_utils.rules.backprop import Backprop
+from ffcl_utils.rules.bp_ff import BPFF
+from ffcl_utils.rules.forward_forward import ForwardForward
+from tests.rules.test_improved_ffcl import small
+
+RULES = {"forward_forward": ForwardForward, "bp_ff": BPFF, "backprop": Backprop}
+SMALL = {"seeds": 2, "epochs": 2, "batch_size": 48}
+GOODNESS_LAYERS = {"layers": (784, 32, 16, 16)}
+WHITE = (1 - 0.1307) / 0.3081  # a white pixel, standardised with MNIST's printed figures
+
+
+def make(system, **overrides):
+    layers = {"layers": (784, 20, 15, 10)} if system == "backprop" else GOODNESS_LAYERS
+    return RULES[system](configure(system, "smoke", **(SMALL | layers | overrides)))
+
+
+def generator(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=60), st.integers(0, 999))
+@settings(max_examples=60, deadline=None)
+def test_wrong_labels_are_never_right_and_never_of_an_absent_class(drawn, seed):
+    labels = torch.tensor([*drawn, 3, 8])
+    wrong = wrong_labels(labels, generator(seed))
+    assert (wrong != labels).all()
+    assert set(wrong.tolist()) <= set(labels.tolist())
+
+
+def test_wrong_labels_are_uniform():
+    labels = torch.full((9000,), 4)
+    labels[:10] = torch.arange(10)
+    counts = wrong_labels(labels, generator(0))[10:].bincount(minlength=10)
+    assert counts[4] == 0
+    assert abs(np.delete(counts.numpy(), 4) - 999).max() < 4 * 999**0.5
+
+
+def test_goodness_loss_is_the_papers_formula():
+    positive, negative = torch.tensor([[4.0, 1.0]]), torch.tensor([[2.0, 5.0]])
+    expected = np.mean(np.log1p(np.exp([3 - 4, 3 - 1, 2 - 3, 5 - 3])))
+    assert goodness_loss(positive, negative, 3.0).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_relu_goodness_is_direction_and_length_after_relu_with_their_gradients():
+    z = torch.randn(3, 5, 7, dtype=torch.float64)
+    z[0, 0] = -1.0  # a silent image has no gradient
+    mine, plain = z.clone().requires_grad_(), z.clone().requires_grad_()
+    weigh = torch.randn(3, 5, 7, dtype=torch.float64)
+    expected = plain.relu()
+    length, direction = expected.norm(dim=-1), nn.functional.normalize(expected, dim=-1)
+    for by_goodness, by_directions in ((1, 0), (0, 1), (1, 1)):
+        directions, goodness = relu_goodness(mine * 1.0)
+        torch.testing.assert_close(directions, direction)
+        torch.testing.assert_close(goodness, length)
+        mine.grad = plain.grad = None
+        found = [goodness.square().sin().sum()] * by_goodness
+        found += [(directions * weigh).sum()] * by_directions
+        sum(found).backward()
+        wanted = by_goodness * length.square().sin().sum()
+        (wanted + by_directions * (direction * weigh).sum()).backward(retain_graph=True)
+        torch.testing.assert_close(mine.grad, plain.grad)
+
+
+def overlaid(images, labels):
+    """Images as the paper describes them, one by one."""
+    seen = (images.float() / 255 - 0.1307) / 0.3081
+    seen[:, :10] = 0
+    for image, label in zip(seen, labels, strict=True):
+        image[label] = WHITE
+    return seen
+
+
+def plain_forward(linears, seen, local):
+    """Activations of every layer, each layer's input divided by its length."""
+    activations = []
+    for linear in linears:
+        seen = linear(nn.functional.normalize(seen)).relu()
+        activations.append(seen)
+        seen = seen.detach() if local else seen
+    return activations
+
+
+def plain_layers(layers, k=0):
+    linears = []
+    for weight, bias in zip(layers.weights, layers.biases, strict=True):
+        linear = nn.Linear(*weight.shape[1:])
+        linear.weight.data = weight[k].T.detach().clone()
+        linear.bias.data = bias[k, 0].detach().clone()
+        linears.append(linear)
+    return linears
+
+
+def test_the_shared_first_layer_gives_the_plain_result(digits):
+    rule = make("forward_forward")
+    images, labels = digits.test_images[::50], digits.test_labels[::50]
+    for k in range(2):
+        plain = plain_forward(plain_layers(rule.network.layers, k), overlaid(images, labels), True)
+        for shared, expected in zip(rule.representations(images, labels), plain, strict=True):
+            torch.testing.assert_close(shared[k], expected)
+
+
+@pytest.mark.parametrize("prediction", ["softmax", "sum"])
+def test_prediction_over_ten_labels_is_ten_plain_passes(digits, prediction):
+    rule = make("bp_ff", prediction=prediction)
+    images = digits.test_images[::25]
+    linears = plain_layers(rule.network.layers, 1)
+    every = [
+        plain_forward(linears, overlaid(images, [label] * len(images)), True) for label in range(10)
+    ]
+    by_layer = torch.stack([torch.stack([a.norm(dim=1) for a in layers]) for layers in every], -1)
+    expected = (by_layer.softmax(-1) if prediction == "softmax" else by_layer).sum(0)
+    torch.testing.assert_close(rule.predict(images)[1], expected)
+
+
+def test_a_prediction_does_not_depend_on_its_batch(digits):
+    rule = make("forward_forward")
+    together = rule.predict(digits.test_images[:40])
+    alone = torch.cat([rule.predict(image[None]) for image in digits.test_images[:40]], 1)
+    torch.testing.assert_close(together, alone)
+
+
+def plain_ff(rule, data, epochs_of, local):
+    """The paper's training of one seed: `epochs_of` lists the layers that learn, phase by phase."""
+    settings, g = rule.config, rule.generators[0]
+    linears = plain_layers(rule.network.layers)
+    for learning in epochs_of:
+        parameters = [p for k in learning for p in linears[k].parameters()]
+        adam = torch.optim.Adam(parameters, lr=settings.learning_rate)
+        for _ in range(settings.epochs):
+            order = torch.randperm(len(data.train_images), generator=g)
+            source = g if settings.negatives == "redrawn" else generator(FIXED_NEGATIVES)
+            wrong = wrong_labels(data.train_labels, source)
+            for rows in order.split(settings.batch_size):
+                images, labels = data.train_images[rows], data.train_labels[rows]
+                right = plain_forward(linears, overlaid(images, labels), local)
+                other = plain_forward(linears, overlaid(images, wrong[rows]), local)
+                pairs = [(a.norm(dim=1), b.norm(dim=1)) for a, b in zip(right, other, strict=True)]
+                if local:
+                    pairs = [pairs[k] for k in learning]
+                else:
+                    pairs = [tuple(map(sum, zip(*pairs, strict=True)))]
+                adam.zero_grad()
+                for good, bad in pairs:
+                    nn.functional.softplus(
+                        torch.cat([settings.threshold - good, bad - settings.threshold])
+                    ).mean().backward()
+                adam.step()
+    return linears
+
+
+@pytest.mark.parametrize(
+    ("system", "overrides", "phases"),
+    [
+        ("forward_forward", {"training": "simultaneous"}, [[0, 1, 2]]),
+        ("forward_forward", {"training": "sequential", "negatives": "redrawn"}, [[0], [1], [2]]),
+        ("bp_ff", {}, [[0, 1, 2]]),
+    ],
+)
+def test_training_is_the_plain_one(digits, system, overrides, phases):
+    data = small(digits, 200)
+    overrides |= {"seeds": 1, "learning_rate": 1e-3}
+    plain = plain_ff(make(system, **overrides), data, phases, local=system == "forward_forward")
+    rule = make(system, **overrides)
+    rule.fit(data)
+    for k, linear in enumerate(plain):
+        trained = rule.network.layers.weights[k][0]
+        torch.testing.assert_close(trained, linear.weight.T, atol=2e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("dropout, schedule", [(0.0, "constant"), (0.2, "one_cycle")])
+def test_backprop_is_torch_nns(digits, dropout, schedule):
+    data = small(digits, 200)
+    more = {"input_dropout": dropout, "schedule": schedule}
+    rule = make("backprop", seeds=1, learning_rate=1e-3, **more)
+    linears = plain_layers(rule.layers)
+    network = nn.Sequential(linears[0], nn.ReLU(), linears[1], nn.ReLU(), linears[2])
+    adam = torch.optim.Adam(network.parameters(), lr=1e-3)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 1e-3, total_steps=2 * 5)
+    if schedule == "constant":
+        adam = torch.optim.Adam(network.parameters(), lr=1e-3)
+    g = make("backprop", seeds=1).generators[0]
+    masks = pixel_masks(MASKS, 784, dropout)
+    for _ in range(2):
+        order = torch.randperm(200, generator=g)
+        mask = masks[torch.randint(MASKS, (200,), generator=g)] if dropout else torch.ones(200, 784)
+        for rows, seen in zip(order.split(48), mask.split(48), strict=True):
+            images = (data.train_images[rows].float() / 255 - 0.1307) / 0.3081
+            adam.zero_grad()
+            output = network(images * seen)
+            nn.functional.cross_entropy(output, data.train_labels[rows]).backward()
+            adam.step()
+            if schedule == "one_cycle":
+                cycle.step()
+    rule.fit(data)
+    for k, linear in enumerate(linears):
+        torch.testing.assert_close(rule.layers.weights[k][0], linear.weight.T, atol=2e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("system", RULES)
+def test_a_seed_trains_the_same_alone_and_among_others(digits, system):
+    data = small(digits, 200)
+    together = make(system, seeds=3).fit(data)
+    alone = make(system, seeds=1, first_seed=2).fit(data)
+    for quantity, values in alone.values.items():
+        assert np.array_equal(values[:, 0], together[quantity][:, 2]), quantity
+
+
+@pytest.mark.parametrize(("local", "system"), [(True, "forward_forward"), (False, "bp_ff")])
+def test_gradients_cross_layers_in_bp_ff_only(digits, local, system):
+    rule = make(system)
+    data = small(digits, 50)
+    inputs, lengths = (p.expand(2, -1, -1) for p in rule.network.prepare(data.train_images))
+    labels = torch.stack([data.train_labels, (data.train_labels + 1) % 10]).expand(2, 2, -1)
+    _, goodness = rule.network.forward(inputs, lengths, labels, local=local)
+    losses = {f"layer{k}": g.mean(-1) for k, g in enumerate(goodness)}
+    layers = rule.network.layers
+    parameters = {
+        f"layer{k}": list(p) for k, p in enumerate(zip(layers.weights, layers.biases, strict=True))
+    }
+    crossed = off_layer_gradient(losses, parameters)
+    assert (crossed == 0).all() if local else (crossed > 0).all()
+
+
+def test_fixed_negatives_are_the_same_in_every_epoch_and_redrawn_ones_are_not(digits, monkeypatch):
+    data = small(digits, 50)
+    for negatives, distinct in (("fixed", 1), ("redrawn", 3)):
+        seen = []
+        monkeypatch.setattr(
+            "ffcl_utils.rules._goodness.wrong_labels",
+            lambda labels, g, seen=seen: seen.append(wrong_labels(labels, g)) or seen[-1],
+        )
+        make("bp_ff", negatives=negatives, seeds=1, epochs=3).fit(data)
+        assert len({tuple(w.tolist()) for w in seen}) == distinct
+
+
+@pytest.mark.parametrize("system", RULES)
+def test_rules_learn_digits(digits, system):
+    overrides = {"learning_rate": 0.01 if system == "forward_forward" else 1e-3, "epochs": 6}
+    rule = RULES[system](configure(system, "smoke", seeds=1, batch_size=128, **overrides))
+    rule.fit(digits)
+    accuracy = (rule.predict(digits.test_images).argmax(-1) == digits.test_labels).double().mean()
+    assert accuracy > 0.8
+
+
+def test_goodness_of_positive_and_negative_data_is_watched(digits):
+    history = make("forward_forward").fit(small(digits, 200))
+    for name in ("positive", "negative"):
+        assert list(history.starting_with(f"{name}_goodness/")) == ["layer1", "layer2", "layer3"]
+    assert list(history.starting_with("train_loss/")) == ["layer1", "layer2", "layer3"]

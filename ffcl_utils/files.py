@@ -15,6 +15,10 @@ class OutputError(UserError):
     """An output folder cannot be written; the message says which and why."""
 
 
+class BrokenFileError(UserError, ValueError):
+    """A file does not hold what its name says; the message names it."""
+
+
 def check_writable(folder: Path) -> None:
     """Make the folder and try to write in it; raises OutputError, before any long work."""
     try:
@@ -29,7 +33,11 @@ def check_writable(folder: Path) -> None:
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` make a file beside `path`, then rename it; nothing is left where it fails."""
+    """Let `write` make a file beside `path`, then rename it.
+
+    Where it fails, on a full disk for example, nothing of it is left, and a file that was at `path`
+    before is still there, whole.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
         temporary = Path(folder) / path.name
@@ -44,8 +52,13 @@ def write_json(path: Path, content: object) -> None:
 
 
 def read_json(path: Path):
-    """Parsed content of a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Parsed content of a JSON file. Raises BrokenFileError where it is not JSON in UTF-8."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BrokenFileError(
+            f"{path} is damaged: it is not JSON ({error}). Delete it, and make it again"
+        ) from None
 
 
 def npz_writer(arrays: dict[str, np.ndarray], save: Callable) -> Callable[[Path], None]:

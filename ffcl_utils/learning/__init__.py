@@ -1,1 +1,1 @@
-"""What learning rules are made of: layers, losses, pairs, goodness, the training loop. Knows no rule."""
+"""What rules are made of: layers, losses, pairs, goodness, the training loop. Knows no rule."""

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, softplus
 
-from ffcl_utils.data.overlay import LABEL_PIXELS, label_pixels
-from ffcl_utils.data.pixels import brightest, scale
+from ffcl_utils.data.pixels import LABEL_PIXELS, brightest, label_pixels, scale
 from ffcl_utils.learning.layers import Layers, linear
 
 # The label's product takes 16 columns of which six are zero: with ten its gradient is summed in an

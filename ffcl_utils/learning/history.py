@@ -1,18 +1,21 @@
 """What a training leaves behind: one figure per quantity, epoch and seed."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 
 
 @dataclass(frozen=True)
 class History:
-    """values: by quantity (such as "test_loss/layer1"), (E, S); row 0 is after the first epoch."""
+    """values: by quantity (such as "test_loss/layer1"), (E, S); row 0 is after the first epoch.
+
+    optimisers: what each phase of the training used, read from the optimiser at its end: its class,
+    learning rate, steps and the number of parameters that it has a state for.
+    """
 
     seeds: tuple[int, ...]
     values: dict[str, np.ndarray]
+    optimisers: list[dict] = field(default_factory=list)
 
     @property
     def epochs(self) -> np.ndarray:
@@ -26,29 +29,12 @@ class History:
         """The quantities under a prefix, such as "test_loss/", without it."""
         return {k.removeprefix(prefix): v for k, v in self.values.items() if k.startswith(prefix)}
 
-    def frame(self) -> pd.DataFrame:
-        """Tidy table with columns quantity, epoch, seed, value."""
-        index = pd.MultiIndex.from_product(
-            [self.values, self.epochs, self.seeds], names=["quantity", "epoch", "seed"]
-        )
-        flat = np.stack(list(self.values.values())).ravel()
-        return pd.Series(flat, index=index, name="value").reset_index()
 
-
-def save_histories(path: Path, histories: dict[str, History]) -> None:
-    """Write named histories of the same seeds into one npz file."""
-    arrays = {f"{name}|{k}": v for name, h in histories.items() for k, v in h.values.items()}
-    seeds = next(iter(histories.values())).seeds
-    np.savez_compressed(path, seeds=np.array(seeds), **arrays)
-
-
-def load_histories(path: Path) -> dict[str, History]:
-    """What `save_histories` wrote."""
-    with np.load(path, allow_pickle=False) as stored:
-        seeds = tuple(stored["seeds"].tolist())
-        values: dict[str, dict] = {}
-        for key in stored.files:
-            if key != "seeds":
-                name, quantity = key.split("|")
-                values.setdefault(name, {})[quantity] = stored[key]
-    return {name: History(seeds, quantities) for name, quantities in values.items()}
+def side_by_side(histories: list[History]) -> History:
+    """Histories of other seeds of the same settings as one, in their order."""
+    values = {
+        name: np.concatenate([history[name] for history in histories], axis=1)
+        for name in histories[0].values
+    }
+    seeds = tuple(seed for history in histories for seed in history.seeds)
+    return History(seeds, values, histories[0].optimisers)

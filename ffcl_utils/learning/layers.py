@@ -9,6 +9,7 @@ from torch.nn.functional import normalize
 
 from ffcl_utils.learning.device import device
 
+LANES = 16  # numbers that a processor's widest vector instruction takes
 WIDE = 256 * 256  # weights from which a CPU is faster with the seeds' products one by one
 
 
@@ -34,12 +35,25 @@ class Layers:
     def _uniform(self, shape: tuple[int, ...], fan_in: int, generators: list[Generator]) -> Tensor:
         bound = fan_in**-0.5
         drawn = [torch.empty(shape).uniform_(-bound, bound, generator=g) for g in generators]
-        return torch.stack(drawn).to(self.device).requires_grad_()
+        return aligned(torch.stack(drawn).to(self.device)).requires_grad_()
 
     def parameters(self) -> list[Tensor]:
         """Weight and bias of every layer, from the input up."""
         pairs = zip(self.weights, self.biases, strict=True)
         return [tensor for pair in pairs for tensor in pair]
+
+    def by_layer(self) -> dict[str, list[Tensor]]:
+        """Weight and bias of each layer: "layer1", "layer2", …, and "output" for the last."""
+        names = [f"layer{k}" for k in range(1, len(self.weights))] + ["output"]
+        pairs = zip(self.weights, self.biases, strict=True)
+        return dict(zip(names, map(list, pairs), strict=True))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every parameter (S, …) by name: "weight1", "bias1", "weight2", …"""
+        kinds = (("weight", self.weights), ("bias", self.biases))
+        return {
+            f"{kind}{k}": tensor for kind, stack in kinds for k, tensor in enumerate(stack, start=1)
+        }
 
     def forward(self, images: Tensor, local: bool = True) -> list[Tensor]:
         """Activations of every layer: ReLU in the hidden layers, logits in the last.
@@ -65,11 +79,40 @@ def joined(first: Layers, second: Layers) -> Layers:
     both = copy(first)
     for name in ("weights", "biases"):
         pairs = zip(getattr(first, name), getattr(second, name), strict=True)
-        tensors = [torch.cat(pair).detach().requires_grad_() for pair in pairs]
+        tensors = [aligned(torch.cat(pair).detach()).requires_grad_() for pair in pairs]
         setattr(both, name, tensors)
         for stack, half in ((first, 0), (second, 1)):
             setattr(stack, name, [tensor.detach().chunk(2)[half] for tensor in tensors])
     return both
+
+
+def aligned(tensor: Tensor) -> Tensor:
+    """The same values, each network's (S, …) at a multiple of LANES numbers from the first's.
+
+    Kernels that update a tensor treat what is left over at its end by other instructions, which
+    round differently: where a network stands among others must not decide its last bit.
+    """
+    count = tensor[0].numel()
+    padded = tensor.new_zeros(len(tensor), _padded(count))
+    padded[:, :count] = tensor.flatten(1)
+    return padded[:, :count].unflatten(1, tensor.shape[1:])
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A view (S, n) of a tensor that `aligned` made, with the unused numbers of every network.
+
+    Of any other contiguous tensor, every network's numbers as they are.
+    """
+    count = tensor[0].numel()
+    step = _padded(count)
+    room = tensor.untyped_storage().nbytes() // tensor.element_size() - tensor.storage_offset()
+    if room < step * len(tensor) or (len(tensor) > 1 and tensor.stride(0) != step):
+        step = count
+    return tensor.detach().as_strided((len(tensor), step), (step, 1))
+
+
+def _padded(count: int) -> int:
+    return -(-count // LANES) * LANES
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -77,10 +120,35 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if weight[0].numel() >= WIDE and weight.device.type == "cpu":
         return _OneByOne.apply(inputs, weight, bias)
     if len(weight) == 1 and weight.device.type == "cpu":
-        # A lone product may be shared out among the cores, which sums in another order than in a
-        # batch of products. A seed has to come out the same whichever seeds train beside it.
-        return torch.baddbmm(*(t.expand(2, -1, -1) for t in (bias, inputs, weight)))[:1]
+        return _Alone.apply(inputs, weight, bias)
     return torch.baddbmm(bias, inputs, weight)
+
+
+class _Alone(torch.autograd.Function):
+    """`linear` of a lone network, computed as in a batch of two.
+
+    A lone product sums in another order than a batch of products. A seed has to come out the same
+    whichever seeds train beside it.
+    """
+
+    @staticmethod
+    def forward(ctx, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(inputs, weight)
+        return torch.baddbmm(*map(_twice, (bias, inputs, weight)))[:1]
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        inputs, weight = map(_twice, ctx.saved_tensors)
+        gradient = _twice(gradient)
+        by_inputs = None
+        if ctx.needs_input_grad[0]:
+            by_inputs = torch.bmm(gradient, weight.transpose(1, 2))[:1]
+        by_weight = torch.bmm(inputs.transpose(1, 2), gradient)[:1]
+        return by_inputs, by_weight, gradient.sum(1, keepdim=True)[:1]
+
+
+def _twice(tensor: Tensor) -> Tensor:
+    return tensor.expand(2, -1, -1)
 
 
 class _OneByOne(torch.autograd.Function):

@@ -86,10 +86,15 @@ def class_mean_loss(
 def softmax_bce_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Classification loss as improved FFCL has it: binary cross-entropy of the softmax outputs.
 
-    logits: (S, B, 10). labels: (S, B). Returns (S,), the mean over batch and outputs.
+    logits: (S, B, 10). labels: (S, B). Returns (S,), the mean over batch and outputs; NaN for a
+    seed whose network has diverged, where torch itself would refuse all seeds.
     """
     targets = one_hot(labels, logits.shape[-1]).to(logits.dtype)
-    return binary_cross_entropy(logits.softmax(-1), targets, reduction="none").mean((-2, -1))
+    probabilities = logits.softmax(-1)
+    diverged = probabilities.isnan()
+    probabilities = probabilities.masked_fill(diverged, 0.5)
+    losses = binary_cross_entropy(probabilities, targets, reduction="none")
+    return losses.masked_fill(diverged, torch.nan).mean((-2, -1))
 
 
 def cross_entropy_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -1,1 +1,4 @@
-"""What a run leaves beside its executed notebook, where it came from, and its comparison with another."""
+"""What a run leaves beside its executed notebook, and how that is read, verified and promoted.
+
+What the figures in it mean is judged in `claims`; which runs there are is said in `workflow`.
+"""

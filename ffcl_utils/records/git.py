@@ -1,23 +1,27 @@
-"""Which commit is running."""
+"""Which commit the sources in this folder are, and whether they differ from it."""
 
-import os
 import subprocess
 
 from ffcl_utils.paths import ROOT
 
+# What runs and promotions write: it is no source.
+WRITTEN = ("results", "runs", "trained")
+
 
 def git_state() -> tuple[str, bool]:
-    """Commit and whether the tree has changes outside results/, which holds what runs leave.
+    """The commit, and whether any source differs from it (an untracked file counts too).
 
-    The workflow asks once, when it starts, and hands the answer down in FFCL_GIT_COMMIT and
-    FFCL_GIT_DIRTY. Without git, ("unknown", True).
+    Every process asks git itself. ("unknown", True) where git is missing, or where this folder is
+    no repository of its own, such as an unpacked archive inside another repository.
     """
-    if "FFCL_GIT_COMMIT" in os.environ:
-        return os.environ["FFCL_GIT_COMMIT"], os.environ.get("FFCL_GIT_DIRTY") != "0"
+    outside = [f":(exclude){folder}" for folder in WRITTEN]
     try:
-        changes = _git("status", "--porcelain", "--", ".", ":(exclude)results")
+        if _git("rev-parse", "--show-prefix"):
+            return "unknown", True
+        # Without the optional lock, which would make a `git commit` at this moment fail.
+        changes = _git("--no-optional-locks", "status", "--porcelain", "--", ".", *outside)
         return _git("rev-parse", "HEAD"), bool(changes)
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.SubprocessError):
         return "unknown", True
 
 

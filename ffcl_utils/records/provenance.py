@@ -1,4 +1,4 @@
-"""Where a result came from: commit, settings, data, versions, machine."""
+"""Where a result came from: commit, sources, settings, networks, data, versions, machine."""
 
 import platform
 import resource
@@ -9,13 +9,9 @@ from pathlib import Path
 
 import torch
 
-from ffcl_utils.config import Config
-from ffcl_utils.data.files import DataOrigin
 from ffcl_utils.learning.device import device_name
-from ffcl_utils.learning.precision import rounding
-from ffcl_utils.records.git import git_state
 
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
 
 
 def machine() -> str:
@@ -34,22 +30,15 @@ def peak_memory() -> int:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
 
 
-def provenance(configs: dict[str, Config], data: DataOrigin, seconds: float) -> dict:
-    """Everything that the run of one notebook depended on. seconds: how long it took."""
-    commit, dirty = git_state()
-    seeds = next(iter(configs.values())).seed_list
+def surroundings(seconds: float) -> dict:
+    """What a result owes to the machine: versions, processor, device, time and memory.
+
+    seconds: how long the notebook took. Peak memory is in MiB.
+    """
     return {
-        "git_commit": commit,
-        "dirty": dirty,
-        "config": {name: config.model_dump(mode="json") for name, config in configs.items()},
-        "config_hash": {name: config.hash for name, config in configs.items()},
-        "seeds": seeds,
-        "dataset": data.name,
-        "data_sha256": data.sha256,
         "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
         "machine": machine(),
         "device": device_name(),
-        "auto_products": rounding(),
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 1),
         "peak_memory_mib": peak_memory(),

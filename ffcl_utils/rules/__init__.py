@@ -1,1 +1,36 @@
-"""One file a learning rule, found by its name; `base` is the contract. Files that begin with an underscore are shared parts."""
+"""One file a learning rule, found by its name; `base` is the contract.
+
+Files that begin with an underscore are shared by several rules.
+"""
+
+from importlib import import_module
+from pathlib import Path
+
+from ffcl_utils.config import DATASETS_OF_PRESETS, ConfigError, RuleConfig, check_preset, validated
+
+_NO_RULES = {"__init__", "base"}
+
+
+def names() -> list[str]:
+    """The names of all rules: of the files in this folder."""
+    files = (path.stem for path in Path(__file__).parent.glob("*.py"))
+    return sorted(name for name in files if name not in _NO_RULES and name[0] != "_")
+
+
+def rule(name: str):
+    """The class of a rule; imports its file, and torch. Raises ConfigError for an unknown name."""
+    if name not in names():
+        raise ConfigError(f"unknown rule {name!r}: choose one of {', '.join(names())}")
+    return import_module(f"{__name__}.{name}").RULE
+
+
+def configure(name: str, preset: str, **overrides) -> RuleConfig:
+    """The settings of a rule at a preset; an override of None means "as the preset says".
+
+    Raises ConfigError, one line, naming every unknown or invalid setting.
+    """
+    check_preset(preset)
+    chosen = rule(name)
+    settings = {"dataset": DATASETS_OF_PRESETS[preset]} | chosen.presets[preset]
+    given = {key: value for key, value in overrides.items() if value is not None}
+    return validated(chosen.Config, preset=preset, **(settings | given))

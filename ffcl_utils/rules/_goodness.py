@@ -2,51 +2,99 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
 import torch
+from pydantic import PositiveFloat, PositiveInt
 from torch import Generator, Tensor
 
-from ffcl_utils.config import GoodnessConfig
+from ffcl_utils.config import InputScaling, LayerSizes, RuleConfig
 from ffcl_utils.data.datasets import Dataset
-from ffcl_utils.data.overlay import wrong_labels
-from ffcl_utils.data.pixels import take
+from ffcl_utils.data.pixels import take, wrong_labels
 from ffcl_utils.learning.goodness import GoodnessNetwork
-from ffcl_utils.learning.history import History
 from ffcl_utils.learning.layers import Layers
-from ffcl_utils.learning.training import PerSeed, generators_for, train
+from ffcl_utils.learning.training import PerSeed, Phase, generators_for
+from ffcl_utils.rules.base import Rule
 
 WATCHED = 2000  # test images followed during the training; all are used after it
 FIXED_NEGATIVES = 2**33  # added to the seed: negatives drawn once have a generator apart
 
 
-class GoodnessRule:
+class GoodnessConfig(RuleConfig):
+    """What FF and BP on the FF objective share. Defaults are those of arXiv 2305.18353 for MNIST.
+
+    `layers` is the input and the hidden layers: there is no output layer.
+    """
+
+    layers: LayerSizes = (784, 784, 784, 784)
+    batch_size: PositiveInt = 1024
+    threshold: PositiveFloat = 3.0
+    input_scaling: InputScaling = "standardised"
+    negatives: Literal["fixed", "redrawn"] = "fixed"
+    prediction: Literal["softmax", "sum"] = "softmax"
+
+
+class GoodnessRule(Rule):
     """Networks of all seeds that learn by goodness; subclasses say what is minimised, and when."""
 
-    def __init__(self, config: GoodnessConfig):
-        self.config = config
-        self.generators = generators_for(config.seed_list)
-        self.network = GoodnessNetwork(Layers(config.layers, self.generators), config.input_scaling)
+    def build(self) -> None:
+        """Make the networks."""
+        layers = Layers(self.config.layers, self.generators)
+        self.network = GoodnessNetwork(layers, self.config.input_scaling)
+
+    def stacks(self) -> dict[str, Layers]:
+        """The one stack."""
+        return {"": self.network.layers}
+
+    def layers(self) -> dict[str, list[Tensor]]:
+        """Parameters by layer; there is no output layer."""
+        stack = self.network.layers
+        pairs = zip(stack.weights, stack.biases, strict=True)
+        return {f"layer{k}": list(pair) for k, pair in enumerate(pairs, start=1)}
+
+    def hidden_weights(self) -> list[Tensor]:
+        """Weights (S, in, out) of every layer."""
+        return self.network.layers.weights
 
     def predict(self, images: Tensor) -> Tensor:
         """Class scores (S, N, 10) for images (N, 784) uint8."""
         return self.network.predict(images, self.config.prediction)
 
+    def probabilities(self, images: Tensor) -> Tensor:
+        """The softmax of the goodness over the labels, averaged over layers, (S, N, 10)."""
+        return self.network.label_goodness(images).softmax(-1).mean(1)
+
     def representations(self, images: Tensor, labels: Tensor) -> list[Tensor]:
-        """Activations (S, N, units) of every layer, the label (N,) in the image."""
+        """Activations (S, N, units) of every layer, the label (N,) in the image; −1 writes none."""
         return self.network.representations(images, labels)
 
-    def train(
+    def losses(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> PerSeed:
+        """Named losses (S,) from inputs (S, B, 784), lengths (S, B, 1) and labels (S, 2, B).
+
+        The labels are the right one and a wrong one.
+        """
+        raise NotImplementedError
+
+    def example_losses(self, data: Dataset, images: int = 256) -> PerSeed:
+        """On the first training images with their label and the one after it."""
+        seeds = self.config.seeds
+        prepared = self.network.prepare(data.train_images[:images])
+        inputs, lengths = (part.expand(seeds, -1, -1) for part in prepared)
+        right = data.train_labels[:images].to(inputs.device)
+        labels = torch.stack([right, (right + 1) % 10]).expand(seeds, -1, -1)
+        return self.losses(inputs, lengths, labels)
+
+    def phase(
         self,
         data: Dataset,
         losses: Callable[[Tensor, Tensor, Tensor], PerSeed],
         parameters: list[Tensor],
-        title: str,
         watch: bool = True,
-    ) -> History:
-        """Minimise losses by Adam on these parameters.
+        total: bool = True,
+    ) -> Phase:
+        """A phase in which images are visited with a right and a wrong label.
 
-        losses: from inputs (S, B, 784), lengths (S, B, 1) and labels (S, 2, B), the right and a
-        wrong one, to named (S,). watch: whether to evaluate after every epoch.
+        losses: as `losses`. watch: whether to evaluate after every epoch. total: as Phase has it.
         """
         inputs, lengths = self.network.prepare(data.train_images)
         all_labels = data.train_labels.to(inputs.device)
@@ -54,7 +102,7 @@ class GoodnessRule:
         def draw_epoch(generator: Generator) -> PerSeed:
             order = torch.randperm(len(inputs), generator=generator)
             if self.config.negatives == "fixed":
-                return {"image": order, "wrong": self.fixed_negatives(data, generator)[order]}
+                return {"image": order, "wrong": fixed_negatives(data, generator)[order]}
             return {"image": order, "wrong": wrong_labels(data.train_labels, generator)[order]}
 
         def losses_of(batch: PerSeed) -> PerSeed:
@@ -62,47 +110,29 @@ class GoodnessRule:
             labels = torch.stack([take(all_labels, rows), batch["wrong"]], 1)
             return losses(take(inputs, rows), take(lengths, rows), labels)
 
-        return self.minimise(draw_epoch, losses_of, data, parameters, title, watch)
+        evaluate = self.evaluation(data) if watch else dict
+        return Phase(draw_epoch, len(inputs), losses_of, parameters, evaluate, total)
 
-    def minimise(
-        self,
-        draw_epoch: Callable[[Generator], PerSeed],
-        losses: Callable[[PerSeed], PerSeed],
-        data: Dataset,
-        parameters: list[Tensor],
-        title: str,
-        watch: bool,
-    ) -> History:
-        """`ffcl_utils.learning.training.train` with this rule's settings; arguments as there and above.
-
-        draw_epoch: from a seed's generator, what it visits in one epoch.
-        """
-        return train(
-            [partial(draw_epoch, generator) for generator in self.generators],
-            losses,
-            (lambda: self._watch(data)) if watch else dict,
-            torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=True),
-            self.config.seed_list,
-            self.config,
-            title,
-        )
-
-    @staticmethod
-    def fixed_negatives(data: Dataset, generator: Generator) -> Tensor:
-        """The wrong labels (N,) that a seed keeps for the whole run, from its generator's seed."""
-        (apart,) = generators_for([generator.initial_seed() + FIXED_NEGATIVES])
-        return wrong_labels(data.train_labels, apart)
+    def evaluation(self, data: Dataset) -> Callable[[], PerSeed]:
+        """What is watched after every epoch, as a function of nothing."""
+        return partial(self._watch, data)
 
     @torch.no_grad()
     def _watch(self, data: Dataset) -> PerSeed:
         """Accuracy on the first test images, and the mean goodness of every layer for their
         positive data and for negative data (the label after the right one)."""
         labels = data.test_labels[:WATCHED]
-        found = self.network.label_goodness(data.test_images[:WATCHED])
-        scores = self.network.scores(found, self.config.prediction)
+        goodness = self.network.label_goodness(data.test_images[:WATCHED])
+        scores = self.network.scores(goodness, self.config.prediction)
         figures = {"test_accuracy/watched": (scores.argmax(-1) == labels).double().mean(-1)}
         for name, given in (("positive", labels), ("negative", (labels + 1) % 10)):
-            of_label = found[:, :, torch.arange(len(labels)), given].double().mean(-1)
+            of_label = goodness[:, :, torch.arange(len(labels)), given].double().mean(-1)
             for k, layer in enumerate(of_label.unbind(1), start=1):
                 figures[f"{name}_goodness/layer{k}"] = layer
         return figures
+
+
+def fixed_negatives(data: Dataset, generator: Generator) -> Tensor:
+    """The wrong labels (N,) that a seed keeps for the whole training, from its generator's seed."""
+    (apart,) = generators_for([generator.initial_seed() + FIXED_NEGATIVES])
+    return wrong_labels(data.train_labels, apart)

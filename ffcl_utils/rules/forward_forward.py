@@ -3,62 +3,79 @@
 Every layer raises its goodness for positive data and lowers it for negative data, by itself.
 """
 
+from collections.abc import Iterator
 from functools import partial
+from typing import Literal
 
 import torch
+from pydantic import PositiveFloat, PositiveInt
 from torch import Generator, Tensor
 
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.data.pixels import take
 from ffcl_utils.learning.goodness import goodness_loss
-from ffcl_utils.learning.history import History
-from ffcl_utils.learning.training import PerSeed
-from ffcl_utils.rules._goodness import GoodnessRule
+from ffcl_utils.learning.training import PerSeed, Phase
+from ffcl_utils.rules._goodness import GoodnessConfig, GoodnessRule, fixed_negatives
 
 CHUNK = 5000  # images at once where a layer's output is computed for the next one
+
+
+class Config(GoodnessConfig):
+    """Settings of the Forward-Forward algorithm; `epochs` is what each layer gets."""
+
+    epochs: PositiveInt = 1200
+    learning_rate: PositiveFloat = 0.01
+    training: Literal["sequential", "simultaneous"] = "sequential"
 
 
 class ForwardForward(GoodnessRule):
     """FF networks of all seeds. Layers learn in sequence or all at once, each its own loss."""
 
-    def fit(self, data: Dataset) -> History:
-        """Train all seeds.
+    Config = Config
+    title = "FF"
+    local = True
+    backward_pass = False
+    presets = {
+        "smoke": {"seeds": 2, "epochs": 3, "batch_size": 128},
+        # Chosen on 10,000 training images held out for validation, to fit two CPU cores.
+        "short": {"seeds": 5, "epochs": 12, "batch_size": 512, "products": "auto"},
+        "paper": {"seeds": 10, "products": "auto"},
+    }
 
-        With `training="sequential"` every layer learns for `epochs` in its turn: row e of
-        "train_loss/layer<k>" is after the e-th epoch of that layer, and what is watched was
-        watched while the last layer learnt.
+    def phases(self, data: Dataset) -> Iterator[Phase]:
+        """One a layer with `training="sequential"`, else one.
+
+        Row e of "train_loss/layer<k>" is after the e-th epoch of that layer; what is watched is
+        watched while the last layer learns.
         """
         layers = self.network.layers
         if self.config.training == "simultaneous":
-            return self.train(data, self.local_losses, layers.parameters(), "FF")
-        losses, below = {}, None
+            yield self.phase(data, self.losses, layers.parameters())
+            return
+        below = None
         for k, parameters in enumerate(zip(layers.weights, layers.biases, strict=True)):
             last = k == len(layers.weights) - 1
-            what = data, list(parameters), f"FF, layer {k + 1}", last
             if k > 0 and self.config.negatives == "fixed":
                 below = self._inputs_above(k - 1, data, below)
-                history = self._train_on(below, k, *what)
+                yield self._phase_on(below, k, data, list(parameters), last)
             else:
                 learn = partial(self.losses_of_layer, k)
-                history = self.train(data, learn, *what[1:])
-            losses |= history.values
-        del losses["train_loss/total"]  # of the last layer alone
-        return History(history.seeds, losses)
+                yield self.phase(data, learn, list(parameters), last, total=False)
 
-    def local_losses(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> PerSeed:
-        """The loss (S,) of every layer; arguments as GoodnessRule.train's `losses`."""
+    def losses(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> PerSeed:
+        """The loss (S,) of every layer; arguments as GoodnessRule's."""
         _, goodness = self.network.forward(inputs, lengths, labels)
         return {f"layer{k}": self._loss(g) for k, g in enumerate(goodness, start=1)}
 
     def losses_of_layer(self, k: int, inputs: Tensor, lengths: Tensor, labels: Tensor) -> PerSeed:
         """The loss (S,) of layer k, from 0; those below it only compute."""
         with torch.set_grad_enabled(k == 0):
-            found = self.network.first_layer(inputs, lengths, labels)
+            output = self.network.first_layer(inputs, lengths, labels)
             for below in range(1, k):
-                found = self.network.layer(below, found[0])
+                output = self.network.layer(below, output[0])
         if k > 0:
-            found = self.network.layer(k, found[0])
-        return {f"layer{k + 1}": self._loss(found[1])}
+            output = self.network.layer(k, output[0])
+        return {f"layer{k + 1}": self._loss(output[1])}
 
     def _loss(self, goodness: Tensor) -> Tensor:
         positive, negative = goodness.chunk(2, -1)
@@ -71,7 +88,7 @@ class ForwardForward(GoodnessRule):
         Layers that have learnt change no more, so it is computed once instead of in every epoch:
         376 MB per seed for MNIST. below: the same for layer k, overwritten; None for k = 0.
         """
-        wrong = torch.stack([self.fixed_negatives(data, g) for g in self.generators])
+        wrong = torch.stack([fixed_negatives(data, g) for g in self.generators])
         device = self.network.layers.device
         labels = torch.stack([data.train_labels.expand_as(wrong), wrong], 1).to(device)
         units = self.network.layers.weights[k].shape[2]
@@ -82,22 +99,16 @@ class ForwardForward(GoodnessRule):
             if k == 0:
                 prepared = self.network.prepare(data.train_images[part])
                 prepared = (p.expand(len(labels), -1, -1) for p in prepared)
-                found = self.network.first_layer(*prepared, labels[:, :, part])
+                output = self.network.first_layer(*prepared, labels[:, :, part])
             else:
-                found = self.network.layer(k, below[:, :, part].flatten(1, 2))
-            above[:, :, part] = found[0].unflatten(1, (2, -1))
+                output = self.network.layer(k, below[:, :, part].flatten(1, 2))
+            above[:, :, part] = output[0].unflatten(1, (2, -1))
         return above
 
-    def _train_on(
-        self,
-        below: Tensor,
-        k: int,
-        data: Dataset,
-        parameters: list[Tensor],
-        title: str,
-        watch: bool,
-    ) -> History:
-        """Train layer k on what it sees, (S, 2, N, units)."""
+    def _phase_on(
+        self, below: Tensor, k: int, data: Dataset, parameters: list[Tensor], watch: bool
+    ) -> Phase:
+        """The phase of layer k on what it sees, (S, 2, N, units)."""
         seeds, both, count, _ = below.shape
         start = count * torch.arange(seeds * both, device=below.device)
         start = start.unflatten(0, (seeds, both, 1))
@@ -110,4 +121,8 @@ class ForwardForward(GoodnessRule):
             return {f"layer{k + 1}": self._loss(self.network.layer(k, take(flat, rows))[1])}
 
         flat = below.flatten(0, 2)
-        return self.minimise(draw_epoch, losses, data, parameters, title, watch)
+        evaluate = self.evaluation(data) if watch else dict
+        return Phase(draw_epoch, count, losses, parameters, evaluate, total=False)
+
+
+RULE = ForwardForward

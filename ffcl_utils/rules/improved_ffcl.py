@@ -5,119 +5,122 @@ second its partner. Every pair of corresponding layers has one loss of its own: 
 loss in the hidden layers, a classification loss at the output. Nothing is propagated back.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import partial
+from typing import Literal
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 from torch import Generator, Tensor
 
-from ffcl_utils.config import ConfigError, ImprovedFFCLConfig
+from ffcl_utils.config import InputScaling, LayerSizes, RuleConfig
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.data.pixels import take
-from ffcl_utils.learning.history import History
 from ffcl_utils.learning.losses import CLASSIFICATION_LOSSES, REPRESENTATION_LOSSES
 from ffcl_utils.learning.pairing import PAIRINGS
-from ffcl_utils.learning.training import PerSeed, generators_for, train
+from ffcl_utils.learning.training import PerSeed, Phase, generators_for
 from ffcl_utils.learning.twins import Twins, accuracies, with_mean
+from ffcl_utils.rules._twins import TwinRule
 
 GROUP = 1000  # test pairs whose losses are computed together
 TEST_PAIRS = 2**32  # added to the seed: test pairs have a generator apart from the training's
 
 
-class ImprovedFFCL(Twins):
-    """Twin networks of all seeds, `representation_loss`, and `optimiser`, their Adam.
+class Config(RuleConfig):
+    """Settings of improved FFCL (arXiv 2405.03432). Defaults are the paper's.
 
-    Of several configs that differ in pairing and margin alone all networks train at once, config
-    by config and seed by seed; `config` is then the first of them.
+    Where the paper is silent they are the original FFCL's (arXiv 2305.02927): random partner,
+    margin 0, batch 64, inputs in [0, 1]; and, where both are silent, the plainest choice.
     """
 
-    def __init__(self, config: ImprovedFFCLConfig, *others: ImprovedFFCLConfig):
-        free = dict.fromkeys(("pairing", "margin", "seeds", "first_seed"))
-        if any(config.model_copy(update=free) != other.model_copy(update=free) for other in others):
-            raise ConfigError("only readings that differ in pairing and margin train together")
-        self.config = config
-        self.networks = [(c, seed) for c in (config, *others) for seed in c.seed_list]
-        self.generators = generators_for([seed for _, seed in self.networks])
-        self.representation_loss = REPRESENTATION_LOSSES[config.representation_loss]
-        self.margin = torch.tensor([[c.margin] for c, _ in self.networks])
-        super().__init__(config.sizes, self.generators, config.input_scaling, config.predictor)
-        self.margin = self.margin.to(self.first.device)
-        # Adam works on each weight alone: one optimiser for all layers is one per layer.
-        self.optimiser = torch.optim.Adam(self.parameters(), lr=config.learning_rate, fused=True)
+    layers: LayerSizes = (784, 64, 64, 10)
+    epochs: PositiveInt = 30
+    learning_rate: PositiveFloat = 1e-4
+    batch_size: PositiveInt = 64
+    pairing: Literal["random", "balanced", "same_image"] = "random"
+    representation_loss: str = "cosine_embedding"
+    margin: float = Field(default=0.0, ge=-1, le=1)
+    input_scaling: InputScaling = "unit"
+    trainable_input_layer: bool = False
+    classification_loss: Literal["bce", "cross_entropy"] = "bce"
+    predictor: Literal["first", "second", "mean"] = "first"
 
-    def fit(self, data: Dataset, watch: Callable[[], PerSeed] | None = None) -> History:
-        """Train all seeds; local losses per layer, and the accuracy of each twin and their mean.
+    @field_validator("representation_loss")
+    @classmethod
+    def _known_loss(cls, name: str) -> str:
+        if name not in REPRESENTATION_LOSSES:
+            raise ValueError(f"choose one of {', '.join(REPRESENTATION_LOSSES)}")
+        return name
 
-        watch: what else to look at after every epoch, named (S,) figures; None: the accuracy on all
-        training images, which is a third of the whole effort.
-        """
-        draws, losses = self.training_functions(data)
-        test_pairs = torch.stack(
-            [
-                PAIRINGS[config.pairing](data.test_labels, *generators_for([seed + TEST_PAIRS]))
-                for config, seed in self.networks
-            ]
-        )
-        return train(
-            draws,
-            losses,
-            lambda: (
-                self._test_figures(data, test_pairs)
-                | (watch() if watch else self._training_accuracy(data))
-            ),
-            self.optimiser,
-            [seed for _, seed in self.networks],
-            self.config,
-            f"improved FFCL, {', '.join({c.pairing: c for c, _ in self.networks})} pairs",
-        )
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Layer sizes with the trainable input layer, where there is one, as a layer of its own."""
+        return (self.layers[0],) * self.trainable_input_layer + self.layers
 
-    def training_functions(
-        self, data: Dataset
-    ) -> tuple[list[Callable[[], PerSeed]], Callable[[PerSeed], PerSeed]]:
-        """What `train` asks of a learning rule: the visits of an epoch, the losses of a batch."""
+
+class ImprovedFFCL(TwinRule):
+    """Twin networks of all seeds, and `representation_loss`, which a reader may exchange."""
+
+    Config = Config
+    title = "improved FFCL"
+    local = True
+    backward_pass = False
+    presets = {
+        "smoke": {"seeds": 2, "epochs": 8},
+        "short": {"seeds": 10},
+        "paper": {"seeds": 10},
+    }
+
+    def build(self) -> None:
+        """Make both twins; a seed's first twin is drawn before its second."""
+        self.twins = Twins(self.config.sizes, self.generators)
+        self.representation_loss = REPRESENTATION_LOSSES[self.config.representation_loss]
+
+    def phases(self, data: Dataset) -> Iterator[Phase]:
+        """One: all layers learn at once. Evaluated: test losses and accuracies."""
         images = self.scaled(data.train_images)
         labels = data.train_labels.to(images.device)
+        partners = PAIRINGS[self.config.pairing]
+        test_pairs = torch.stack(
+            [
+                partners(data.test_labels, *generators_for([seed + TEST_PAIRS]))
+                for seed in self.config.seed_list
+            ]
+        )
 
-        def draw_epoch(pairing: str, generator: Generator) -> PerSeed:
+        def draw_epoch(generator: Generator) -> PerSeed:
             order = torch.randperm(len(images), generator=generator)
-            return {
-                "image": order,
-                "partner": PAIRINGS[pairing](data.train_labels, generator)[order],
-            }
+            return {"image": order, "partner": partners(data.train_labels, generator)[order]}
 
         def losses(batch: PerSeed) -> PerSeed:
             rows = torch.cat([batch["image"], batch["partner"]])
-            return self._losses_of(self.both.forward(take(images, rows)), take(labels, rows))
+            seen = self.twins.both.forward(take(images, rows))
+            return self.losses_of_pairs(seen, take(labels, rows))
 
-        draws = [
-            partial(draw_epoch, config.pairing, generator)
-            for (config, _), generator in zip(self.networks, self.generators, strict=True)
-        ]
-        return draws, losses
+        yield Phase(
+            draw_epoch,
+            len(images),
+            losses,
+            self.twins.both.parameters(),
+            partial(self._test_figures, data, test_pairs),
+        )
 
-    def local_losses(
-        self, images: Tensor, partners: Tensor, labels: Tensor, partner_labels: Tensor
-    ) -> PerSeed:
-        """One loss per layer pair, each (S,), from scaled images and partners (S, B, 784)."""
-        activations = self.both.forward(torch.cat([images, partners]))
-        return self._losses_of(activations, torch.cat([labels, partner_labels]))
-
-    def _losses_of(self, activations: list[Tensor], labels: Tensor) -> PerSeed:
-        """From the layers of `both`, (2S, B, units) each, and the classes they saw, (2S, B)."""
+    def losses_of_pairs(self, seen: list[Tensor], labels: Tensor) -> PerSeed:
+        """One loss (S,) per layer pair; arguments as TwinRule's."""
         halves = labels.chunk(2)
         losses = {
-            f"layer{k}": self.representation_loss(*layer.chunk(2), *halves, self.margin)
-            for k, layer in enumerate(activations[:-1], start=1)
+            f"layer{k}": self.representation_loss(*layer.chunk(2), *halves, self.config.margin)
+            for k, layer in enumerate(seen[:-1], start=1)
         }
         classification_loss = CLASSIFICATION_LOSSES[self.config.classification_loss]
-        losses["output"] = classification_loss(activations[-1], labels).unflatten(0, (2, -1)).sum(0)
+        losses["output"] = classification_loss(seen[-1], labels).unflatten(0, (2, -1)).sum(0)
         return losses
 
     @torch.no_grad()
     def _test_figures(self, data: Dataset, test_partners: Tensor) -> PerSeed:
         """Test losses on fixed pairs (S, N), and test accuracies."""
-        activations = self.both.forward(self.scaled(data.test_images))
-        labels, pairs = (t.to(self.first.device) for t in (data.test_labels, test_partners))
+        activations = self.twins.both.forward(self.scaled(data.test_images))
+        labels, pairs = (t.to(self.twins.first.device) for t in (data.test_labels, test_partners))
         first, second = zip(*(layer.chunk(2) for layer in activations), strict=True)
         seen = [torch.cat([a, _reorder(b, pairs)]) for a, b in zip(first, second, strict=True)]
         losses = self._test_losses(seen, torch.cat([labels.expand(len(pairs), -1), labels[pairs]]))
@@ -128,16 +131,12 @@ class ImprovedFFCL(Twins):
             **{f"test_accuracy/{twin}": accuracy for twin, accuracy in test.items()},
         }
 
-    def _training_accuracy(self, data: Dataset) -> PerSeed:
-        found = accuracies(self.twin_probabilities(data.train_images), data.train_labels)
-        return {f"train_accuracy/{twin}": accuracy for twin, accuracy in found.items()}
-
     def _test_losses(self, activations: list[Tensor], labels: Tensor) -> PerSeed:
         """Mean losses over groups of pairs: a loss may set every image against every other."""
         sums: PerSeed = {}
         for rows in torch.arange(labels.shape[1]).split(GROUP):
-            found = self._losses_of([layer[:, rows] for layer in activations], labels[:, rows])
-            for name, loss in found.items():
+            group = [layer[:, rows] for layer in activations]
+            for name, loss in self.losses_of_pairs(group, labels[:, rows]).items():
                 sums[name] = sums.get(name, 0) + loss * (len(rows) / labels.shape[1])
         return sums
 
@@ -145,3 +144,6 @@ class ImprovedFFCL(Twins):
 def _reorder(layer: Tensor, order: Tensor) -> Tensor:
     """layer (S, N, units) with its N images in the order (S, N) of each seed."""
     return layer.gather(1, order.unsqueeze(-1).expand(-1, -1, layer.shape[-1]))
+
+
+RULE = ImprovedFFCL

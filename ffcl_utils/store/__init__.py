@@ -1,1 +1,19 @@
 """Trained networks as files, each made once. Knows rules by name only, and no notebook."""
+
+from ffcl_utils.store.jobs import Job, JobError, missing, train
+from ffcl_utils.store.key import key
+from ffcl_utils.store.networks import StoreError, store_folder
+from ffcl_utils.store.reader import epochs, opened_store, trained
+
+__all__ = [
+    "Job",
+    "JobError",
+    "StoreError",
+    "epochs",
+    "key",
+    "missing",
+    "opened_store",
+    "store_folder",
+    "train",
+    "trained",
+]

@@ -1,0 +1,50 @@
+"""How a process that trains or evaluates networks is set up: one thread, and what memory does."""
+
+import ctypes
+import os
+import threading
+import time
+
+import torch
+from threadpoolctl import threadpool_limits
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+
+
+def prepare_process() -> None:
+    """Give this process one thread, zeros for denormal numbers, and memory that it keeps.
+
+    One thread: two threads of small layers wait for each other in busy loops, and beside any other
+    program a training becomes many times slower; and sums then have one order on every machine.
+    Zeros for denormal numbers: where a unit has fallen silent, Adam's moments shrink until they are
+    denormal (69 % of them after 8 epochs of improved FFCL), which makes a step 2.2 times as slow.
+    Flushing them to zero changes no weight.
+    """
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+    torch.set_flush_denormal(True)
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> None:
+    """Ask malloc to keep what is freed for the next tensor instead of handing it back.
+
+    The activations of a few wide networks are over glibc's 32 MiB, from which every tensor is new
+    memory that the system first has to find and to clear, page by page. Does nothing where the C
+    library is not glibc.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, -1)
+
+
+def end_with(parent: int) -> None:
+    """End this process as soon as its parent, by process id, is gone, whatever killed that."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

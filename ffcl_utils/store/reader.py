@@ -1,0 +1,121 @@
+"""Trained rules for whoever wants them: from the store, and what it lacks is trained first."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+from tqdm import tqdm
+
+from ffcl_utils import rules
+from ffcl_utils.config import RuleConfig
+from ffcl_utils.learning.history import History
+from ffcl_utils.learning.process import end_with, prepare_process
+from ffcl_utils.store.jobs import Job, fill, missing, network_file, snapshot_file, train
+from ffcl_utils.store.key import key
+from ffcl_utils.store.networks import load_arrays, store_folder
+
+
+def trained(configs: dict[str, RuleConfig], snapshots: bool = False) -> dict[str, object]:
+    """The trained rule of every config, with its history and `origins`.
+
+    What the store lacks is trained now, in worker processes of one thread each, with a progress
+    bar, and kept. snapshots: `epochs` will ask for the weights after every epoch. Where FFCL_STORE
+    is empty nothing is kept.
+    """
+    with opened_store() as store:
+        train_missing([Job(config, snapshots) for config in configs.values()], store)
+        return {name: read(config, store) for name, config in configs.items()}
+
+
+@contextmanager
+def opened_store() -> Iterator[Path]:
+    """The folder of the store; where FFCL_STORE is empty one that is gone afterwards."""
+    folder = store_folder()
+    if folder is not None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="ffcl-store-") as temporary:
+        yield Path(temporary)
+
+
+def read(config: RuleConfig, store: Path):
+    """A trained rule with its history from the store; `origins`: where each seed's network is from.
+
+    Raises FileNotFoundError or StoreError where a network is missing or damaged.
+    """
+    rule = rules.rule(config.rule)(config)
+    files = [network_file(store / key(config), seed) for seed in config.seed_list]
+    stored = [
+        load_arrays(file, key=key(config), seed=seed)
+        for file, seed in zip(files, config.seed_list, strict=True)
+    ]
+    fill(rule, [_part(arrays, "weights/") for arrays, _ in stored])
+    histories = [_part(arrays, "history/") for arrays, _ in stored]
+    values = {name: np.stack([h[name] for h in histories], axis=1) for name in histories[0]}
+    rule.history = History(tuple(config.seed_list), values, stored[0][1]["optimisers"])
+    rule.origins = [
+        {"key": header["key"], "seed": header["seed"]} | header["trained"] for _, header in stored
+    ]
+    return rule
+
+
+def epochs(config: RuleConfig, store: Path) -> Iterator[object]:
+    """The rule with its weights before the training and after every epoch; one object, refilled."""
+    rule = rules.rule(config.rule)(config)
+    yield rule
+    files = [snapshot_file(store / key(config), seed) for seed in config.seed_list]
+    stored = [load_arrays(file, key=key(config))[0] for file in files]
+    for epoch in range(1, config.epochs + 1):
+        fill(rule, [_part(arrays, f"{epoch}/") for arrays in stored])
+        yield rule
+
+
+def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def train_missing(jobs: list[Job], store: Path, workers: int | None = None) -> None:
+    """Train what the store lacks of some jobs, in worker processes, with one progress bar.
+
+    workers: how many at once; None: as many as there are cores for this process.
+    """
+    waiting = missing(jobs, store)
+    if not waiting:
+        return
+    waiting.sort(key=lambda job: -job.cost)
+    context = get_context("spawn")
+    reports = context.SimpleQueue()
+    count = min(len(waiting), workers or len(os.sched_getaffinity(0)))
+    bar = tqdm(total=sum(job.epochs for job in waiting), unit="epoch", desc="training", leave=False)
+    watcher = Thread(target=_show, args=(reports, bar), daemon=True)
+    watcher.start()
+    try:
+        with ProcessPoolExecutor(count, context, _start_worker, (reports, os.getpid())) as pool:
+            for done in [pool.submit(_work, job.to_json(), store) for job in waiting]:
+                done.result()
+    finally:
+        reports.put(False)
+        watcher.join()
+        bar.close()
+
+
+def _show(reports, bar: tqdm) -> None:
+    while reports.get():
+        bar.update()
+
+
+def _start_worker(reports, parent: int) -> None:
+    """In a worker: where it reports its epochs, and that it ends when its parent does."""
+    end_with(parent)
+    prepare_process()
+    _work.reports = reports
+
+
+def _work(described: dict, store: Path) -> None:
+    train(Job.from_json(described), store, lambda *_: _work.reports.put(True))

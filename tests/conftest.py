@@ -1,17 +1,29 @@
+import os
+
 import pytest
 
-from ffcl_utils.data import datasets as data
-from ffcl_utils.data import files as data_files
+# One thread, as every process of this project has; before numpy and torch are imported.
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+from ffcl_utils.data import datasets, files  # noqa: E402
+from ffcl_utils.learning.process import prepare_process  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Sums have one order, as in every process that trains."""
+    prepare_process()
 
 
 @pytest.fixture(scope="session")
 def digits():
-    return data.load("mnist_5k")
+    return datasets.load("mnist_5k")
 
 
 @pytest.fixture
 def full_data():
     """Skips the test where the full data are not on this machine."""
-    missing = [path for name in data_files.FULL for path in data_files.missing_files(name)]
+    missing = [path for name in files.FULL for path in files.missing_files(name)]
     if missing:
         pytest.skip(f"needs the full data: no {missing[0]} (set FFCL_DATA_DIR)")

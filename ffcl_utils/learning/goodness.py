@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import pad, softplus
 
 from ffcl_utils.data.pixels import LABEL_PIXELS, brightest, label_pixels, scale
-from ffcl_utils.learning.layers import Layers, linear
+from ffcl_utils.learning.layers import LANES, Layers, linear
 
 # The label's product takes 16 columns of which six are zero: with ten its gradient is summed in an
 # order that depends on how many seeds train together.
@@ -56,7 +56,14 @@ def relu_goodness(preactivations: Tensor) -> tuple[Tensor, Tensor]:
 
 def goodness_loss(positive: Tensor, negative: Tensor, threshold: float) -> Tensor:
     """Mean of softplus(θ − g⁺) and softplus(g⁻ − θ). positive, negative: (S, B). Returns (S,)."""
-    return (softplus(threshold - positive).mean(-1) + softplus(negative - threshold).mean(-1)) / 2
+    by_sign = (threshold - positive, negative - threshold)
+    return sum(_softplus(margin).mean(-1) for margin in by_sign) / 2
+
+
+def _softplus(rows: Tensor) -> Tensor:
+    """softplus of rows (S, B), each computed in whole vector instructions (`layers.aligned`)."""
+    count = rows.shape[-1]
+    return softplus(pad(rows, (0, -count % LANES)))[:, :count]
 
 
 class GoodnessNetwork:

@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from ffcl_utils.learning.device import device
 
-LANES = 16  # numbers that a processor's widest vector instruction takes
+LANES = 32  # numbers that kernels take at once: two vectors of the widest that processors have
 WIDE = 256 * 256  # weights from which a CPU is faster with the seeds' products one by one
 
 

@@ -67,10 +67,11 @@ def train(
 
     config: its epochs (of every phase), batch size, learning rate, schedule (where it has one) and
     products; what is evaluated is in float32 always. after_epoch: is given the state after every
-    epoch. start: a state to go on from; the parameters must be those of that state already.
-    Returns what was evaluated and, as "train_loss/<name>" and "train_loss/total", the local losses
-    averaged over the batches of each epoch as they were met. A seed whose training diverges has
-    figures that are not finite, and disturbs no other seed.
+    epoch; its tensors go on changing with the training. start: a state to go on from; the
+    parameters must be those of that state already. Returns what was evaluated and, as
+    "train_loss/<name>" and "train_loss/total", the local losses averaged over the batches of each
+    epoch as they were met. A seed whose training diverges has figures that are not finite, and
+    disturbs no other seed.
     """
     finished: Arrays = dict(start.finished) if start else {}
     optimisers = list(start.optimisers) if start else []

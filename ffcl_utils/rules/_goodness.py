@@ -126,8 +126,9 @@ class GoodnessRule(Rule):
         scores = self.network.scores(goodness, self.config.prediction)
         figures = {"test_accuracy/watched": (scores.argmax(-1) == labels).double().mean(-1)}
         for name, given in (("positive", labels), ("negative", (labels + 1) % 10)):
-            of_label = goodness[:, :, torch.arange(len(labels)), given].double().mean(-1)
-            for k, layer in enumerate(of_label.unbind(1), start=1):
+            # Contiguous: a seed's sum has one order, however many seeds there are.
+            of_label = goodness[:, :, torch.arange(len(labels)), given].double().contiguous()
+            for k, layer in enumerate(of_label.mean(-1).unbind(1), start=1):
                 figures[f"{name}_goodness/layer{k}"] = layer
         return figures
 

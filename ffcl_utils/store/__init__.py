@@ -3,13 +3,13 @@
 from ffcl_utils.store.jobs import Job, JobError, missing, train
 from ffcl_utils.store.key import key
 from ffcl_utils.store.networks import StoreError, store_folder
-from ffcl_utils.store.reader import epochs, opened_store, trained
+from ffcl_utils.store.reader import epochs_of, opened_store, trained
 
 __all__ = [
     "Job",
     "JobError",
     "StoreError",
-    "epochs",
+    "epochs_of",
     "key",
     "missing",
     "opened_store",

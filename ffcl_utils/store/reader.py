@@ -25,12 +25,12 @@ def trained(configs: dict[str, RuleConfig], snapshots: bool = False) -> dict[str
     """The trained rule of every config, with its history and `origins`.
 
     What the store lacks is trained now, in worker processes of one thread each, with a progress
-    bar, and kept. snapshots: `epochs` will ask for the weights after every epoch. Where FFCL_STORE
+    bar, and kept. snapshots: with the weights after every epoch, for `epochs_of`. Where FFCL_STORE
     is empty nothing is kept.
     """
     with opened_store() as store:
         train_missing([Job(config, snapshots) for config in configs.values()], store)
-        return {name: read(config, store) for name, config in configs.items()}
+        return {name: read(config, store, snapshots) for name, config in configs.items()}
 
 
 @contextmanager
@@ -44,10 +44,12 @@ def opened_store() -> Iterator[Path]:
         yield Path(temporary)
 
 
-def read(config: RuleConfig, store: Path):
-    """A trained rule with its history from the store; `origins`: where each seed's network is from.
+def read(config: RuleConfig, store: Path, snapshots: bool = False):
+    """A trained rule with its history from the store.
 
-    Raises FileNotFoundError or StoreError where a network is missing or damaged.
+    Its `origins` say where each seed's network is from; its `snapshots` are, where they are wanted,
+    for each seed the weights after every epoch. Raises FileNotFoundError or StoreError where a
+    network is missing or damaged.
     """
     rule = rules.rule(config.rule)(config)
     files = [network_file(store / key(config), seed) for seed in config.seed_list]
@@ -62,18 +64,29 @@ def read(config: RuleConfig, store: Path):
     rule.origins = [
         {"key": header["key"], "seed": header["seed"]} | header["trained"] for _, header in stored
     ]
+    if snapshots:
+        rule.snapshots = [
+            _by_epoch(load_arrays(snapshot_file(store / key(config), seed), seed=seed)[0])
+            for seed in config.seed_list
+        ]
     return rule
 
 
-def epochs(config: RuleConfig, store: Path) -> Iterator[object]:
-    """The rule with its weights before the training and after every epoch; one object, refilled."""
-    rule = rules.rule(config.rule)(config)
-    yield rule
-    files = [snapshot_file(store / key(config), seed) for seed in config.seed_list]
-    stored = [load_arrays(file, key=key(config))[0] for file in files]
-    for epoch in range(1, config.epochs + 1):
-        fill(rule, [_part(arrays, f"{epoch}/") for arrays in stored])
-        yield rule
+def _by_epoch(arrays: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    last = max(int(name.partition("/")[0]) for name in arrays)
+    return [_part(arrays, f"{epoch}/") for epoch in range(1, last + 1)]
+
+
+def epochs_of(rule) -> Iterator[object]:
+    """A rule like this with the weights before its training, then after every epoch.
+
+    It is one object, filled anew each time. rule: `trained` with snapshots.
+    """
+    again = type(rule)(rule.config)
+    yield again
+    for of_seeds in zip(*rule.snapshots, strict=True):
+        fill(again, list(of_seeds))
+        yield again
 
 
 def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from ffcl_utils.config import configure
+from ffcl_utils import rules
 from ffcl_utils.data.datasets import load
 from ffcl_utils.learning import precision as products
 from ffcl_utils.learning.precision import native_bfloat16, products_in
-from ffcl_utils.studies import models
-from tests.rules.test_improved_ffcl import small
+from tests.small import small
 
 native = pytest.mark.skipif(
     not native_bfloat16(), reason="this CPU has no matrix units for bfloat16 (Intel AMX)"
@@ -55,9 +54,9 @@ def test_a_seed_is_the_same_whichever_seeds_train_beside_it(system):
     weights = []
     for seeds in ({"seeds": 3}, {"seeds": 1, "first_seed": 1}):
         settings = {"epochs": 1, "batch_size": 64, "products": "auto"}
-        rule = models.RULES[system](configure(system, "smoke", **settings, **seeds))
+        rule = rules.rule(system)(rules.configure(system, "smoke", **settings, **seeds))
         rule.fit(digits)
-        weights.append([w.detach().numpy() for w in models.layers_of(rule)[0]])
+        weights.append([tensor.numpy(force=True) for tensor in rule.tensors().values()])
     for together, alone in zip(*weights, strict=True):
         assert np.array_equal(together[1], alone[0])
 
@@ -67,7 +66,10 @@ def test_rounded_products_learn_what_exact_ones_learn():
     digits = small(load("mnist_5k"), 1000)
     losses = []
     for choice in ("float32", "auto"):
-        config = configure("forward_forward", "smoke", seeds=1, epochs=1, products=choice)
-        losses.append(models.RULES["forward_forward"](config).fit(digits)["train_loss/layer1"])
+        settings = {"seeds": 1, "epochs": 1, "products": choice}
+        rule = rules.rule("forward_forward")(
+            rules.configure("forward_forward", "smoke", **settings)
+        )
+        losses.append(rule.fit(digits)["train_loss/layer1"])
     np.testing.assert_allclose(*losses, rtol=0.01)
     assert not np.array_equal(*losses)

@@ -7,26 +7,15 @@ import torch
 from hypothesis import given, settings
 from torch import nn
 
-from ffcl_utils.analysis.locality import off_layer_gradient
-from ffcl_utils.config import configure
-from ffcl_utils.data.overlay import wrong_labels
-from ffcl_utils.data.pixels import MASKS, pixel_masks
+from ffcl_utils import rules
+from ffcl_utils.data.pixels import MASKS, pixel_masks, wrong_labels
 from ffcl_utils.learning.goodness import goodness_loss, relu_goodness
 from ffcl_utils.rules._goodness import FIXED_NEGATIVES
-from ffcl_utils.rules.backprop import Backprop
-from ffcl_utils.rules.bp_ff import BPFF
-from ffcl_utils.rules.forward_forward import ForwardForward
-from tests.rules.test_improved_ffcl import small
+from tests.small import small
+from tests.small import small_rule as make
 
-RULES = {"forward_forward": ForwardForward, "bp_ff": BPFF, "backprop": Backprop}
-SMALL = {"seeds": 2, "epochs": 2, "batch_size": 48}
-GOODNESS_LAYERS = {"layers": (784, 32, 16, 16)}
+RULES = ("forward_forward", "bp_ff", "backprop")
 WHITE = (1 - 0.1307) / 0.3081  # a white pixel, standardised with MNIST's printed figures
-
-
-def make(system, **overrides):
-    layers = {"layers": (784, 20, 15, 10)} if system == "backprop" else GOODNESS_LAYERS
-    return RULES[system](configure(system, "smoke", **(SMALL | layers | overrides)))
 
 
 def generator(seed):
@@ -187,7 +176,7 @@ def test_backprop_is_torch_nns(digits, dropout, schedule):
     data = small(digits, 200)
     more = {"input_dropout": dropout, "schedule": schedule}
     rule = make("backprop", seeds=1, learning_rate=1e-3, **more)
-    linears = plain_layers(rule.layers)
+    linears = plain_layers(rule.network)
     network = nn.Sequential(linears[0], nn.ReLU(), linears[1], nn.ReLU(), linears[2])
     adam = torch.optim.Adam(network.parameters(), lr=1e-3)
     cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 1e-3, total_steps=2 * 5)
@@ -208,32 +197,9 @@ def test_backprop_is_torch_nns(digits, dropout, schedule):
                 cycle.step()
     rule.fit(data)
     for k, linear in enumerate(linears):
-        torch.testing.assert_close(rule.layers.weights[k][0], linear.weight.T, atol=2e-4, rtol=1e-3)
-
-
-@pytest.mark.parametrize("system", RULES)
-def test_a_seed_trains_the_same_alone_and_among_others(digits, system):
-    data = small(digits, 200)
-    together = make(system, seeds=3).fit(data)
-    alone = make(system, seeds=1, first_seed=2).fit(data)
-    for quantity, values in alone.values.items():
-        assert np.array_equal(values[:, 0], together[quantity][:, 2]), quantity
-
-
-@pytest.mark.parametrize(("local", "system"), [(True, "forward_forward"), (False, "bp_ff")])
-def test_gradients_cross_layers_in_bp_ff_only(digits, local, system):
-    rule = make(system)
-    data = small(digits, 50)
-    inputs, lengths = (p.expand(2, -1, -1) for p in rule.network.prepare(data.train_images))
-    labels = torch.stack([data.train_labels, (data.train_labels + 1) % 10]).expand(2, 2, -1)
-    _, goodness = rule.network.forward(inputs, lengths, labels, local=local)
-    losses = {f"layer{k}": g.mean(-1) for k, g in enumerate(goodness)}
-    layers = rule.network.layers
-    parameters = {
-        f"layer{k}": list(p) for k, p in enumerate(zip(layers.weights, layers.biases, strict=True))
-    }
-    crossed = off_layer_gradient(losses, parameters)
-    assert (crossed == 0).all() if local else (crossed > 0).all()
+        torch.testing.assert_close(
+            rule.network.weights[k][0], linear.weight.T, atol=2e-4, rtol=1e-3
+        )
 
 
 def test_fixed_negatives_are_the_same_in_every_epoch_and_redrawn_ones_are_not(digits, monkeypatch):
@@ -251,7 +217,8 @@ def test_fixed_negatives_are_the_same_in_every_epoch_and_redrawn_ones_are_not(di
 @pytest.mark.parametrize("system", RULES)
 def test_rules_learn_digits(digits, system):
     overrides = {"learning_rate": 0.01 if system == "forward_forward" else 1e-3, "epochs": 6}
-    rule = RULES[system](configure(system, "smoke", seeds=1, batch_size=128, **overrides))
+    config = rules.configure(system, "smoke", seeds=1, batch_size=128, **overrides)
+    rule = rules.rule(system)(config)
     rule.fit(digits)
     accuracy = (rule.predict(digits.test_images).argmax(-1) == digits.test_labels).double().mean()
     assert accuracy > 0.8

@@ -5,16 +5,18 @@ import pytest
 import torch
 from torch import nn
 
-from ffcl_utils.config import configure
+from ffcl_utils import rules
 from ffcl_utils.data.pixels import MASKS, pixel_masks
 from ffcl_utils.learning.pairing import balanced_partners
 from ffcl_utils.rules.mirror_contrast import MirrorContrast
-from ffcl_utils.studies.accuracy import gradient_across_layers
-from tests.rules.test_improved_ffcl import plain_network, small
+from tests.rules.test_improved_ffcl import plain_network
+from tests.small import small
 
 
 def config(**overrides):
-    return configure("mirror_contrast", "smoke", **({"epochs": 2, "batch_size": 32} | overrides))
+    return rules.configure(
+        "mirror_contrast", "smoke", **({"epochs": 2, "batch_size": 32} | overrides)
+    )
 
 
 def contrast(one, other, labels, others, temperature):
@@ -50,7 +52,7 @@ CONTRASTS = {"every_pair": contrast, "class_means": class_means}
 def plain_training(rule, data):
     """Linear layers, one Adam per layer, the schedule by PyTorch's own, image by image masks."""
     settings = rule.config
-    twins = plain_network(rule.first), plain_network(rule.second)
+    twins = plain_network(rule.twins.first), plain_network(rule.twins.second)
     adams = [
         torch.optim.Adam([*a.parameters(), *b.parameters()], lr=settings.learning_rate)
         for a, b in zip(*twins, strict=True)
@@ -130,25 +132,9 @@ def test_training_is_the_plain_one(digits, overrides):
     plain = plain_training(MirrorContrast(settings), data)
     rule = MirrorContrast(settings)
     rule.fit(data)
-    for trained, twin in zip((rule.first, rule.second), plain, strict=True):
+    for trained, twin in zip((rule.twins.first, rule.twins.second), plain, strict=True):
         for k, linear in enumerate(twin):
             torch.testing.assert_close(trained.weights[k][0], linear.weight.T, atol=2e-4, rtol=1e-2)
-
-
-def test_a_seed_trains_the_same_alone_and_among_others(digits):
-    data = small(digits)
-    together = MirrorContrast(config(seeds=3)).fit(data)
-    for seed in range(3):
-        alone = MirrorContrast(config(seeds=1, first_seed=seed)).fit(data)
-        for quantity, values in alone.values.items():
-            assert np.array_equal(values[:, 0], together[quantity][:, seed]), quantity
-
-
-def test_no_gradient_crosses_a_layer(digits):
-    data = small(digits)
-    rule = MirrorContrast(config(seeds=3))
-    rule.fit(data)
-    assert (gradient_across_layers(rule, data) == 0).all()
 
 
 def test_masks_drop_their_share_and_keep_the_mean():

@@ -3,7 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from ffcl_utils.config import PRESETS, SYSTEMS, ConfigError, ImprovedFFCLConfig, configure
+from ffcl_utils.config import ConfigError
+from ffcl_utils.rules import configure
+from ffcl_utils.rules.improved_ffcl import Config
 
 
 @pytest.mark.parametrize(
@@ -35,9 +37,17 @@ def test_every_bad_setting_is_named_at_once():
         configure("improved_ffcl", "smoke", seeds=0, epochs=-1)
 
 
-def test_unknown_preset_names_the_known_ones():
-    with pytest.raises(ConfigError, match="unknown preset 'tiny': choose one of smoke, paper"):
-        configure("improved_ffcl", "tiny")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("tiny", "preset='tiny': choose one of smoke, short, paper"),
+        ("full", "preset='full': it is now called 'paper' (and the old 'paper' is now 'short')"),
+    ],
+)
+def test_an_unknown_preset_is_told_the_known_ones_and_an_old_one_its_new_name(name, message):
+    with pytest.raises(ConfigError) as error:
+        configure("improved_ffcl", name)
+    assert message in str(error.value)
 
 
 def test_none_means_as_the_preset_says():
@@ -52,17 +62,22 @@ def test_paper_defaults_are_the_papers():
     assert paper.seeds >= 10
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_every_preset_is_valid(system, preset):
-    assert configure(system, preset).preset == preset
-
-
-def test_configs_cannot_be_changed_and_hash_by_content():
-    one, other = ImprovedFFCLConfig(), ImprovedFFCLConfig(margin=0.5)
+def test_configs_cannot_be_changed():
     with pytest.raises(ValidationError):
-        one.epochs = 3
-    assert one.hash == ImprovedFFCLConfig().hash != other.hash
+        Config().epochs = 3
+
+
+def test_settings_are_all_that_a_seed_learns_by():
+    one = configure("improved_ffcl", "short", seeds=3, first_seed=4).settings()
+    assert one == Config(preset="smoke", seeds=9).settings()
+    assert not {"preset", "seeds", "first_seed"} & one.keys()
+    assert {"dataset", "change", "epochs", "margin", "products"} <= one.keys()
+
+
+@pytest.mark.parametrize("change", ["without_class:10", "without_class:", "without", "labels"])
+def test_an_unknown_change_of_the_data_is_named(change):
+    with pytest.raises(ConfigError, match=f"unknown change '{change}'"):
+        configure("improved_ffcl", "smoke", change=change)
 
 
 def test_seed_list_starts_at_first_seed():

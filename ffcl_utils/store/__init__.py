@@ -1,7 +1,7 @@
 """Trained networks as files, each made once. Knows rules by name only, and no notebook."""
 
 from ffcl_utils.store.jobs import Job, JobError, missing, train
-from ffcl_utils.store.key import key
+from ffcl_utils.store.keys import key
 from ffcl_utils.store.networks import StoreError, store_folder
 from ffcl_utils.store.reader import epochs_of, opened_store, trained
 

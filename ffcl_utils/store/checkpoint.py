@@ -9,7 +9,7 @@ import torch
 
 from ffcl_utils.config import RuleConfig
 from ffcl_utils.learning.training import State
-from ffcl_utils.store.key import key
+from ffcl_utils.store.keys import key
 from ffcl_utils.store.networks import StoreError, load_arrays, save_arrays
 
 SECONDS = 60.0  # between two checkpoints: a training of under a minute has none

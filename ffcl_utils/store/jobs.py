@@ -18,7 +18,7 @@ from ffcl_utils.learning.training import State
 from ffcl_utils.records.git import git_state
 from ffcl_utils.records.provenance import surroundings
 from ffcl_utils.store.checkpoint import Checkpoint
-from ffcl_utils.store.key import content, key
+from ffcl_utils.store.keys import content, key
 from ffcl_utils.store.networks import StoreError, load_arrays, save_arrays
 
 Progress = Callable[[int, int], None]  # epochs done, epochs in all

@@ -17,7 +17,7 @@ from ffcl_utils.config import RuleConfig
 from ffcl_utils.learning.history import History
 from ffcl_utils.learning.process import end_with, prepare_process
 from ffcl_utils.store.jobs import Job, fill, missing, network_file, snapshot_file, train
-from ffcl_utils.store.key import key
+from ffcl_utils.store.keys import key
 from ffcl_utils.store.networks import load_arrays, store_folder
 
 

@@ -131,6 +131,33 @@ def mirror(tmp_path, monkeypatch):
     mirror.server.server_close()
 
 
+def test_what_is_read_is_what_torchvision_reads(mirror):
+    data_files.fetch("mnist", [mirror.url])
+    loaded = data.load("mnist")
+    for train, images, labels in (
+        (True, loaded.train_images, loaded.train_labels),
+        (False, loaded.test_images, loaded.test_labels),
+    ):
+        theirs = datasets.MNIST(str(data_files.data_folder()), train=train, download=False)
+        assert torch.equal(images, theirs.data.flatten(1))
+        assert torch.equal(labels, theirs.targets)
+
+
+def test_a_class_left_out_is_missing_in_training_alone():
+    whole, part = data.load("mnist_5k"), data.load_changed("mnist_5k", "without_class:3")
+    assert part.train_labels.bincount(minlength=10).tolist() == [400] * 3 + [0] + [400] * 6
+    assert torch.equal(part.train_images, whole.train_images[whole.train_labels != 3])
+    assert torch.equal(part.test_labels, whole.test_labels)
+    unchanged = data.load_changed("mnist_5k", "")
+    assert torch.equal(unchanged.train_images, whole.train_images)
+
+
+def test_checksums_are_known_without_reading():
+    for name in ("mnist_5k", "fashion_mnist_1k"):
+        assert data_files.checksums(name) == data.load(name).sha256
+    assert data_files.checksums("mnist") == data_files.FULL["mnist"].sha256
+
+
 def closed_port() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

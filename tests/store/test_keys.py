@@ -1,0 +1,142 @@
+"""The name of a trained network: what changes it, what does not, and that nothing is forgotten."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ffcl_utils import rules, store
+from ffcl_utils.learning import precision
+from ffcl_utils.store import keys
+from ffcl_utils.store.keys import NOT_LEARNING, PACKAGE, code_hash, learning_modules
+
+BASE = {"seeds": 3, "first_seed": 2}
+
+
+def key_of(name="improved_ffcl", preset="short", **overrides):
+    return store.key(rules.configure(name, preset, **(BASE | overrides)))
+
+
+def test_a_key_is_a_rule_and_twelve_digits():
+    name, _, digits = key_of().rpartition("-")
+    assert name == "improved_ffcl"
+    assert len(digits) == 12
+    assert int(digits, 16) >= 0
+
+
+@pytest.mark.parametrize("change", [{"seeds": 7}, {"first_seed": 9}, {"epochs": 30}])
+def test_seeds_and_what_the_preset_says_anyway_do_not_change_it(change):
+    assert key_of(**change) == key_of()
+
+
+def test_the_name_of_a_preset_does_not_change_it():
+    same = {"dataset": "mnist", "epochs": 30, "batch_size": 64, "learning_rate": 1e-4}
+    same |= {"margin": 0.0}
+    assert key_of(preset="smoke", **same) == key_of(preset="short", **same)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 31},
+        {"margin": 0.1},
+        {"dataset": "fashion_mnist"},
+        {"change": "without_class:3"},
+        {"layers": (784, 64, 10)},
+        {"learning_rate": 2e-4},
+    ],
+)
+def test_every_setting_changes_it(change):
+    assert key_of(**change) != key_of()
+
+
+def test_the_resolved_precision_changes_it_and_its_name_does_not(monkeypatch):
+    monkeypatch.setattr(keys, "rounding", lambda: "float32")
+    assert key_of(products="auto") == key_of(products="float32")
+    monkeypatch.setattr(keys, "rounding", lambda: "bfloat16")
+    assert key_of(products="auto") != key_of(products="float32")
+    assert precision.rounding() in ("float32", "bfloat16", "tf32")
+
+
+def test_torch_and_the_kind_of_device_change_it(monkeypatch):
+    before = key_of()
+    monkeypatch.setattr(keys, "version", lambda _: "0.1")
+    other = key_of()
+    monkeypatch.undo()
+    monkeypatch.setattr(keys, "device", lambda: type("Device", (), {"type": "cuda"}))
+    assert len({before, other, key_of()}) == 3
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A copy of the package's sources, to be edited."""
+    copy = tmp_path / "ffcl_utils"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("*.npz", "__pycache__"))
+    return copy
+
+
+def edited(package: Path, file: str, before: str, after: str) -> str:
+    path = package / file
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+    code_hash.cache_clear()
+    try:
+        return code_hash(package / "rules" / "improved_ffcl.py", package)
+    finally:
+        code_hash.cache_clear()
+
+
+MARGIN = "(cosine - margin).clamp(min=0)"
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("learning/losses.py", MARGIN, "(cosine + margin).clamp(min=0)"),
+        ("learning/training.py", "fused=True", "fused=False"),
+        ("learning/layers.py", "inputs = outputs[-1].detach()", "inputs = outputs[-1]"),
+        ("rules/improved_ffcl.py", "GROUP = 1000", "GROUP = 999"),
+        ("rules/_twins.py", "CHUNK = 10_000", "CHUNK = 9_000"),
+        ("data/pixels.py", ".div_(255)", ".div_(256)"),
+        ("learning/pairing.py", "half = torch.randperm", "half = 0 * torch.randperm"),
+    ],
+)
+def test_code_that_learns_changes_it(package, file, before, after):
+    assert edited(package, file, before, after) != code_hash(PACKAGE / "rules/improved_ffcl.py")
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("learning/losses.py", "pulls same-class pairs together", "says something else"),
+        ("learning/training.py", "import torch\n", "import torch  # a comment\n"),
+        ("rules/improved_ffcl.py", '"short": {"seeds": 10}', '"short": {"seeds": 11}'),
+        ("rules/improved_ffcl.py", 'title = "improved FFCL"', 'title = "twins"'),
+        ("config.py", "choose one of", "take one of"),
+        ("plots/style.py", "import", "import "),
+        ("rules/forward_forward.py", "CHUNK = 5000", "CHUNK = 5001"),
+    ],
+)
+def test_words_presets_and_code_that_does_not_learn_leave_it(package, file, before, after):
+    assert edited(package, file, before, after) == code_hash(PACKAGE / "rules/improved_ffcl.py")
+
+
+@pytest.mark.parametrize("name", rules.names())
+def test_a_rule_learns_by_the_modules_that_it_imports(name):
+    used = learning_modules(PACKAGE / "rules" / f"{name}.py")
+    names = {path.relative_to(PACKAGE).as_posix() for path in used}
+    assert {f"rules/{name}.py", "rules/base.py", "learning/training.py"} <= names
+    assert {"learning/layers.py", "data/datasets.py", "data/pixels.py"} <= names
+    assert not names & NOT_LEARNING
+    # Nothing that only shows, keeps or runs is asked: a change of it would train anew.
+    shown = {"plots", "records", "workflow", "claims", "studies", "explore", "store", "analysis"}
+    assert not {file.partition("/")[0] for file in names} & shown
+
+
+def test_what_is_said_not_to_learn_is_there_and_computes_nothing():
+    """The list names files; none of them has a torch operation but for a device or a precision."""
+    for file in NOT_LEARNING:
+        text = (PACKAGE / file).read_text()
+        assert "torch.nn" not in text, file
+        assert ".backward" not in text, file

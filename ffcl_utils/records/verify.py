@@ -7,12 +7,12 @@ import pandas as pd
 
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import read_json
+from ffcl_utils.records.changes import NOT_COUNTED
 from ffcl_utils.records.results import read_metrics
 
-SAME_MACHINE = ("machine", "versions", "device", "threads")
-# Change how exactly a figure comes out again, but not what is measured.
-CONDITIONS = ("seeds", "first_seed", "products")
+SAME_MACHINE = ("machine", "versions", "device")
 STANDARD_ERRORS = 3.0
+SHOWN = 5  # differences of two runs in an error's message
 
 
 class NotTheSameExperimentError(UserError):
@@ -20,58 +20,102 @@ class NotTheSameExperimentError(UserError):
 
 
 def compare_runs(ours: Path, reference: Path) -> pd.DataFrame:
-    """One row per metric of the reference: both means, what was asked, and whether they agree.
+    """One row per metric of the reference: both means, what is required, and whether they agree.
 
-    Where machine, versions, device, threads, seeds and the precision of products are the same,
-    every seed's figure must be the same to the last bit. Otherwise the means may differ by 3
-    standard errors of their difference. A metric that one run lacks does not agree. Raises
-    NotTheSameExperimentError where dataset or settings differ, FileNotFoundError where a folder
-    holds no results.
+    Where machine, versions, device, seeds and the precision of products are the same, every seed's
+    figure must be the same to the last bit. Otherwise the means, of the seeds that have a figure,
+    may differ by 3 standard errors of their difference. A metric that one run lacks does not agree.
+    Raises NotTheSameExperimentError where preset, data or settings of a run differ,
+    FileNotFoundError where a folder holds no results.
     """
     found, expected = read_metrics(ours), read_metrics(reference)
-    for folder, metrics in ((ours, found), (reference, expected)):
-        if not metrics:
+    for folder, records in ((ours, found), (reference, expected)):
+        if not records:
             raise FileNotFoundError(f"no results in {folder}: no */metrics.json there")
     rows = []
-    for notebook, content in expected.items():
-        if notebook in found:
-            exact = _same_conditions(ours / notebook, reference / notebook)
-        for name, values in content["metrics"].items():
-            mine = found.get(notebook, {}).get("metrics", {}).get(name)
-            row = {"notebook": notebook, "metric": name, "reference": np.mean(values)}
-            if mine is None:
-                rows.append(row | {"ours": np.nan, "asked": "to be there", "agrees": False})
-            else:
-                rows.append(row | _compare(np.array(mine), np.array(values), exact))
-    return pd.DataFrame(rows)
+    for run, record in expected.items():
+        mine = found.get(run, {"metrics": {}})
+        exact = run in found and _same_conditions(run, ours, reference)
+        for name, values in record["metrics"].items():
+            row = {"run": run, "metric": name}
+            rows.append(row | _compare(mine["metrics"].get(name), values, exact))
+    return pd.DataFrame(rows, columns=["run", "metric", "reference", "ours", "required", "agrees"])
 
 
-def _same_conditions(ours: Path, reference: Path) -> bool:
-    mine, theirs = (read_json(folder / "provenance.json") for folder in (ours, reference))
-    for key in ("config", "data_sha256"):
-        if _measured(mine[key]) != _measured(theirs[key]):
-            raise NotTheSameExperimentError(f"{ours} and {reference} differ in {key}")
-    return all(mine[key] == theirs[key] for key in (*SAME_MACHINE, "seeds", "config"))
+def _same_conditions(run: str, ours: Path, reference: Path) -> bool:
+    """Whether figures must be equal to the last bit; raises where they cannot be compared."""
+    records = [read_json(folder / run / "metrics.json") for folder in (ours, reference)]
+    origins = [read_json(folder / run / "provenance.json") for folder in (ours, reference)]
+    measured = [_measured(*pair) for pair in zip(records, origins, strict=True)]
+    names = list(measured[1] | measured[0])
+    mine, theirs = ([_text(side, name) for name in names] for side in measured)
+    differ = [
+        f"{name} is {a}, not {b}" for name, a, b in zip(names, mine, theirs, strict=True) if a != b
+    ]
+    if differ:
+        more = f"; and {len(differ) - SHOWN} more" if len(differ) > SHOWN else ""
+        raise NotTheSameExperimentError(
+            f"{run}: {ours} and {reference} are not the same experiment: "
+            f"{'; '.join(differ[:SHOWN])}{more}"
+        )
+    one, other = origins
+    return records[0]["seeds"] == records[1]["seeds"] and all(
+        one[key] == other[key] for key in (*SAME_MACHINE, "configs")
+    )
 
 
-def _measured(content: dict) -> dict:
-    """Settings of every training that decide what is measured."""
-    return {
-        name: {k: v for k, v in value.items() if k not in CONDITIONS}
-        if isinstance(value, dict)
-        else value
-        for name, value in content.items()
-    }
+def _text(measured: dict, name: str) -> str:
+    return repr(measured[name]) if name in measured else "missing"
 
 
-def _compare(mine: np.ndarray, theirs: np.ndarray, exact: bool) -> dict:
-    row = {"ours": mine.mean()}
+def _measured(record: dict, origin: dict) -> dict:
+    """Everything that decides what a run measures, by a name for messages.
+
+    A parameter that is a setting of a network counts as it was resolved there.
+    """
+    configs = origin["configs"]
+    settings = {name for config in configs.values() for name in config}
+    return (
+        {"preset": record["preset"], "dataset": origin["dataset"]}
+        | {f"SHA-256 of {file}": value for file, value in origin["data_sha256"].items()}
+        | {
+            f"{network}: {name}": value
+            for network, config in configs.items()
+            for name, value in config.items()
+            if name not in NOT_COUNTED
+        }
+        | {
+            name: value
+            for name, value in origin["parameters"].items()
+            if name not in settings | NOT_COUNTED
+        }
+    )
+
+
+def _compare(mine: list | None, theirs: list, exact: bool) -> dict:
+    """Both means, what is required of them, and whether it holds; None: a seed without a figure."""
+    reference = np.array(theirs, dtype=float)
+    row = {"reference": _mean(reference), "ours": np.nan}
+    if mine is None:
+        return row | {"required": "to be there", "agrees": False}
+    found = np.array(mine, dtype=float)
+    row["ours"] = _mean(found)
     if exact:
-        return row | {"asked": "every seed equal", "agrees": bool(np.array_equal(mine, theirs))}
-    bound = STANDARD_ERRORS * np.hypot(_standard_error(mine), _standard_error(theirs))
-    agrees = abs(mine.mean() - theirs.mean()) <= bound
-    return row | {"asked": f"|Δ mean| ≤ {bound:.3g}", "agrees": bool(agrees)}
+        agrees = np.array_equal(found, reference, equal_nan=True)
+        return row | {"required": "every seed equal", "agrees": agrees}
+    if np.isnan(reference).all() or np.isnan(found).all():
+        agrees = bool(np.isnan(reference).all() and np.isnan(found).all())
+        return row | {"required": "a figure in both or in neither", "agrees": agrees}
+    bound = STANDARD_ERRORS * np.hypot(_standard_error(found), _standard_error(reference))
+    agrees = bool(abs(row["ours"] - row["reference"]) <= bound)
+    return row | {"required": f"|Δ mean| ≤ {bound:.3g}", "agrees": agrees}
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of the seeds that have a figure; NaN where none has."""
+    return values[~np.isnan(values)].mean() if not np.isnan(values).all() else np.nan
 
 
 def _standard_error(values: np.ndarray) -> float:
+    values = values[~np.isnan(values)]
     return values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0

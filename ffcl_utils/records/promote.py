@@ -1,0 +1,137 @@
+"""A finished run becomes the reference in results/: checked, copied, swapped in whole."""
+
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+
+from ffcl_utils.errors import UserError
+from ffcl_utils.files import read_json
+from ffcl_utils.records.git import git_state
+from ffcl_utils.records.identity import source_hash
+from ffcl_utils.records.results import RECORDS
+from ffcl_utils.workflow.runs import RunEntry, runs
+
+CLAIMS = "claims.json"
+# Not kept from an older reference where the new run lacks them.
+ALWAYS = ("overview", "claims")
+RECORDS_BUT_METRICS = tuple(name for name in RECORDS if name != "metrics.json")
+# Without these, what a provenance.json says is not enough to promote its result.
+NEEDED = {"files", "dirty", "source", "source_changed"}
+
+
+class PromotionError(UserError):
+    """A run cannot become the reference; the message says why, and what to do."""
+
+
+def promote(run: Path, reference: Path) -> None:
+    """Replace the reference folder of a preset by a finished run, whole or not at all.
+
+    Copied are the results that the table of runs knows, each with the files that it says it wrote;
+    logs and locks are not. Studies that the run lacks stay as they are in the old reference. Raises
+    PromotionError where a result is missing, incomplete, of another preset, or made by other
+    sources than those committed here; and where the reference holds a file that no run has written.
+    """
+    if reference.is_symlink() or (reference.exists() and not reference.is_dir()):
+        raise PromotionError(f"{reference} is not a folder of its own: move it away first")
+    if git_state()[1]:
+        raise PromotionError("the sources here differ from the last commit: commit, and run again")
+    new = [entry for entry in runs() if _is_new(entry, run)]
+    for entry in new:
+        _check(entry, run / entry.name, reference.name)
+    foreign = foreign_files(reference)
+    if foreign:
+        raise PromotionError(f"{foreign[0]} is not from a run, and would be lost: move it away")
+    kept = [
+        entry
+        for entry in runs()
+        if entry not in new and (reference / entry.name / "metrics.json").is_file()
+    ]
+    reference.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=reference.parent, prefix=".promoting-") as folder:
+            copy = Path(folder) / reference.name
+            for root, entries in ((run, new), (reference, kept)):
+                for entry in entries:
+                    _copy(root / entry.name, copy / entry.name)
+            if (run / CLAIMS).is_file():
+                shutil.copy2(run / CLAIMS, copy / CLAIMS)
+            _swap(copy, reference)
+    except OSError as error:
+        raise PromotionError(f"{reference} stays as it was: {error}") from None
+
+
+def _is_new(entry: RunEntry, run: Path) -> bool:
+    """Whether an entry's result is to be taken from the run; studies need not be there."""
+    if entry.part in ALWAYS:
+        return True
+    return entry.part == "studies" and (run / entry.name).is_dir()
+
+
+def _check(entry: RunEntry, result: Path, preset: str) -> None:
+    """Raise PromotionError unless a result is complete and made by the sources that are here."""
+    for name in RECORDS if entry.networks else RECORDS_BUT_METRICS:
+        if not (result / name).is_file():
+            raise PromotionError(f"{result.parent} is not finished: no {entry.name}/{name}")
+    origin = read_json(result / "provenance.json")
+    if not origin.keys() >= NEEDED:
+        raise PromotionError(f"{result} was made by another version of this package: run it again")
+    for name in origin["files"]:
+        if not (result / name).is_file():
+            raise PromotionError(f"{result} is not complete: no {name}. Delete it and run again")
+    if origin["dirty"] or origin["source_changed"]:
+        raise PromotionError(f"{result} was made by sources that no commit holds: run it again")
+    if origin["source"] != source_hash(entry.path):
+        raise PromotionError(f"{result} was made by other sources than those here: run it again")
+    if entry.networks:
+        found = read_json(result / "metrics.json")["preset"]
+        if found != preset:
+            raise PromotionError(f"{result} is of preset {found}: it cannot become {preset}")
+
+
+def files_of(result: Path) -> list[str]:
+    """The files that a result consists of, by their path in its folder."""
+    records = [name for name in RECORDS if (result / name).is_file()]
+    return records + read_json(result / "provenance.json")["files"]
+
+
+def foreign_files(reference: Path) -> list[Path]:
+    """Everything in a preset's folder that neither a run nor its promotion has written.
+
+    A result says itself what it consists of; in a folder that does not say so, all is foreign.
+    """
+    ours = {reference / CLAIMS}
+    for origin in reference.glob("*/provenance.json"):
+        if "files" in read_json(origin):
+            ours |= {origin.parent / name for name in files_of(origin.parent)}
+    there = (path for path in reference.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted(path for path in there if path not in ours)
+
+
+def _copy(result: Path, target: Path) -> None:
+    for name in files_of(result):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(result / name, target / name)
+
+
+def _swap(new: Path, reference: Path) -> None:
+    """Put `new` in the place of the reference; the old one is deleted once the new one is there.
+
+    Where any step fails, one of the two is there whole.
+    """
+    if not reference.exists():
+        new.rename(reference)
+        return
+    old = Path(tempfile.mkdtemp(dir=reference.parent, prefix=f".old-{reference.name}-"))
+    aside = old / reference.name
+    try:
+        reference.rename(aside)
+        new.rename(reference)
+    except BaseException:
+        if aside.exists():
+            aside.rename(reference)
+        old.rmdir()
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    if old.exists():
+        warnings.warn(f"some of the old reference could not be deleted: see {old}", stacklevel=3)

@@ -1,0 +1,254 @@
+"""A run becomes the reference only where it is whole and reproducible, and nothing else is lost."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from ffcl_utils.records import promote as promote_module
+from ffcl_utils.records.promote import PromotionError, promote
+from ffcl_utils.records.run import Run
+from tests.records import conftest as fake
+
+WRITTEN = [run for run in fake.TABLE if run.part != "explore"]
+
+
+def content(folder):
+    """Every file of a folder with its bytes."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def change_origin(result, **values):
+    path = result / "provenance.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+@pytest.fixture
+def finish(started):
+    """Makes all results in a folder, as the workflow leaves them."""
+
+    def finish_all(folder):
+        for entry in WRITTEN:
+            out = folder / entry.name
+            if entry.networks:
+                dataset = "fashion_mnist_1k" if "fashion" in entry.name else None
+                run = started(entry.notebook, out, dataset=dataset)
+                run.figure("accuracy", Figure())
+                run.metrics({"accuracy": [0.5, 0.6]})
+            else:
+                run = Run(entry.notebook, {"results": str(folder), "output_dir": str(out)})
+            run.write()
+            (out / "executed.ipynb").write_text("{}")
+        (folder / "claims.json").write_text("[]")
+        return folder
+
+    return finish_all
+
+
+@pytest.fixture
+def run(finish, tmp_path):
+    return finish(tmp_path / "runs" / "smoke")
+
+
+@pytest.fixture
+def reference(tmp_path):
+    return tmp_path / "results" / "smoke"
+
+
+def nothing_is_left_over(reference):
+    return not reference.parent.exists() or {p.name for p in reference.parent.iterdir()} <= {
+        reference.name
+    }
+
+
+def test_a_finished_run_becomes_the_reference(run, reference):
+    expected = content(run)
+    for left_over in ("logs/01.ipynb", ".01_accuracy.lock", "plan.json", "mine/metrics.json"):
+        (run / left_over).parent.mkdir(exist_ok=True)
+        (run / left_over).write_text("{}")
+    (run / "01_accuracy" / ".ipynb_checkpoints").mkdir()
+    (run / "01_accuracy" / "notes.txt").write_text("of the user")
+    for _ in range(2):  # into nothing, and over what is there
+        promote(run, reference)
+        assert content(reference) == expected
+        assert nothing_is_left_over(reference)
+
+
+def test_a_run_that_the_table_does_not_know_any_more_goes(run, reference):
+    promote(run, reference)
+    shutil.copytree(reference / "01_accuracy", reference / "06_old")
+    promote(run, reference)
+    assert not (reference / "06_old").exists()
+
+
+def test_a_study_stays_in_the_reference_until_it_is_run_again(run, reference):
+    promote(run, reference)
+    study = content(reference / "07_study")
+    shutil.rmtree(run / "07_study")
+    promote(run, reference)
+    assert content(reference / "07_study") == study
+    shutil.rmtree(reference)
+    promote(run, reference)
+    assert not (reference / "07_study").exists()
+
+
+@pytest.mark.parametrize("missing", ["00_overview", "01_accuracy", "01_accuracy-fashion_mnist"])
+def test_every_run_of_the_claims_and_the_overview_has_to_be_there(run, reference, missing):
+    promote(run, reference)
+    before = content(reference)
+    shutil.rmtree(run / missing)
+    with pytest.raises(PromotionError, match=f"not finished: no {missing}/executed"):
+        promote(run, reference)
+    assert content(reference) == before
+
+
+@pytest.mark.parametrize("name", ["executed.ipynb", "metrics.json", "provenance.json"])
+@pytest.mark.parametrize("result", ["01_accuracy", "07_study"])
+def test_every_record_has_to_be_there(run, reference, result, name):
+    (run / result / name).unlink()
+    with pytest.raises(PromotionError, match=f"not finished: no {result}/{name}"):
+        promote(run, reference)
+    assert not reference.exists()
+
+
+def test_every_file_that_a_result_says_it_wrote_has_to_be_there(run, reference):
+    (run / "01_accuracy" / "figures" / "accuracy.svg").unlink()
+    with pytest.raises(PromotionError, match=r"not complete: no figures/accuracy\.svg"):
+        promote(run, reference)
+
+
+@pytest.mark.parametrize("flag", ["dirty", "source_changed"])
+@pytest.mark.parametrize("result", ["00_overview", "01_accuracy", "07_study"])
+def test_a_result_of_sources_that_no_commit_holds_is_not_promoted(run, reference, result, flag):
+    change_origin(run / result, **{flag: True})
+    with pytest.raises(PromotionError, match=f"{result} was made by sources that no commit holds"):
+        promote(run, reference)
+    assert not reference.exists()
+
+
+def test_a_result_of_other_code_is_not_promoted(run, reference, package):
+    (package / "rules" / "one.py").write_text("x = 2\n")
+    with pytest.raises(PromotionError, match="was made by other sources than those here"):
+        promote(run, reference)
+    assert not reference.exists()
+
+
+def test_a_result_of_another_text_of_its_notebook_is_not_promoted(run, reference):
+    fake.write_notebook(promote_module.runs()[1].path, fake.PARAMETERS + "more = 1\n")
+    with pytest.raises(PromotionError, match="01_accuracy was made by other sources"):
+        promote(run, reference)
+
+
+def test_nothing_is_promoted_from_a_tree_with_changes(run, reference, monkeypatch):
+    monkeypatch.setattr(promote_module, "git_state", lambda: ("abc", True))
+    with pytest.raises(PromotionError, match="commit, and run again"):
+        promote(run, reference)
+
+
+def test_a_result_of_an_older_version_is_not_promoted(run, reference):
+    (run / "01_accuracy" / "provenance.json").write_text('{"dirty": false}')
+    with pytest.raises(PromotionError, match="another version of this package"):
+        promote(run, reference)
+
+
+def test_a_run_does_not_become_the_reference_of_another_preset(run, reference):
+    with pytest.raises(PromotionError, match="of preset smoke: it cannot become short"):
+        promote(run, reference.with_name("short"))
+
+
+@pytest.mark.parametrize(
+    "place", ["thesis.tex", "01_accuracy/thesis.tex", "thesis/one.tex", ".thesis"]
+)
+def test_a_thesis_in_the_reference_is_not_lost(run, reference, place):
+    promote(run, reference)
+    (reference / place).parent.mkdir(exist_ok=True)
+    (reference / place).write_text("years of work")
+    before = content(reference)
+    with pytest.raises(PromotionError, match=r"thesis.* is not from a run, and would be lost"):
+        promote(run, reference)
+    assert content(reference) == before
+    assert nothing_is_left_over(reference)
+
+
+def test_a_folder_of_something_else_is_not_replaced(run, tmp_path):
+    thesis = tmp_path / "thesis" / "smoke"
+    (thesis / "01_accuracy").mkdir(parents=True)
+    (thesis / "01_accuracy" / "provenance.json").write_text("{}")
+    with pytest.raises(PromotionError, match="is not from a run"):
+        promote(run, thesis)
+    assert (thesis / "01_accuracy" / "provenance.json").is_file()
+
+
+def test_a_link_or_a_file_in_the_place_of_the_reference_is_not_replaced(run, reference, tmp_path):
+    reference.parent.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    reference.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PromotionError, match="not a folder of its own"):
+        promote(run, reference)
+    reference.unlink()
+    reference.write_text("a file")
+    with pytest.raises(PromotionError, match="not a folder of its own"):
+        promote(run, reference)
+
+
+def test_a_linked_folder_inside_the_reference_is_not_replaced(run, reference, tmp_path):
+    promote(run, reference)
+    (tmp_path / "elsewhere").mkdir()
+    (reference / "figures").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PromotionError, match="figures is not from a run"):
+        promote(run, reference)
+
+
+def test_where_copying_fails_the_old_reference_survives(run, reference, monkeypatch):
+    promote(run, reference)
+    before = content(reference)
+    monkeypatch.setattr(shutil, "copy2", _no_space)
+    with pytest.raises(PromotionError, match=r"stays as it was: .*No space left"):
+        promote(run, reference)
+    assert content(reference) == before
+    assert nothing_is_left_over(reference)
+
+
+@pytest.mark.parametrize("failing", ["old", "new"])
+def test_where_a_rename_fails_the_old_reference_survives(run, reference, monkeypatch, failing):
+    promote(run, reference)
+    before = content(reference)
+    rename = Path.rename
+
+    def fails(self, target):
+        is_old = self == reference
+        if is_old == (failing == "old") and (is_old or ".promoting-" in str(self)):
+            raise PermissionError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(PromotionError, match=r"stays as it was: .*Permission denied"):
+        promote(run, reference)
+    monkeypatch.undo()
+    assert content(reference) == before
+    assert nothing_is_left_over(reference)
+
+
+def test_where_the_old_reference_cannot_be_deleted_the_new_one_is_whole(
+    run, reference, monkeypatch
+):
+    promote(run, reference)
+    (run / "01_accuracy" / "executed.ipynb").write_text('{"new": 1}')
+    expected = content(run)
+    delete = shutil.rmtree
+    monkeypatch.setattr(
+        shutil, "rmtree", lambda path, **how: ".old-" in str(path) or delete(path, **how)
+    )
+    with pytest.warns(UserWarning, match="could not be deleted"):
+        promote(run, reference)
+    assert content(reference) == expected
+
+
+def _no_space(*_):
+    raise OSError(28, "No space left on device")

@@ -1,1 +1,1 @@
-"""The claims of the papers, the judges of their metrics, and the tables of verdicts."""
+"""The claims of the papers as data, the judges of their metrics, and the tables of verdicts."""

@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
-from ffcl_utils.claims.assess import NO_RESULT, ours_in_words
+from ffcl_utils.claims.assess import NO_RESULT, NOT_COMPARABLE, ours_in_words
 from ffcl_utils.data.files import FULL
+from ffcl_utils.errors import UserError
 
 START, END = "<!-- claims: generated from results/ -->", "<!-- end of claims -->"
+
+
+class MarkerError(UserError, ValueError):
+    """The README has no place for the claims table; the message names the markers."""
 
 
 def markdown_table(rows: list[dict], links: bool = False) -> str:
@@ -13,26 +18,30 @@ def markdown_table(rows: list[dict], links: bool = False) -> str:
 
     links: to the executed notebooks, as seen from the repository's top folder.
     """
-    lines = [
-        "| | claim | paper | ours | verdict | notebook |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    lines = []
     for row in rows:
-        notebook = row["notebook"]
+        shown = row["notebook"]
         if links:
-            shown = f"[{notebook[:2]}](results/{row['preset']}/{row['folder']}/executed.ipynb)"
-        else:
-            shown = notebook
-        cells = (row["id"], row["statement"], row["paper_value"], ours_in_words(row))
-        lines.append(f"| {' | '.join(cells)} | **{row['verdict']}** | {shown} |")
-    return "\n".join(lines)
+            shown = shown.partition("_")[0]
+            if row["preset"]:
+                shown = f"[{shown}](results/{row['preset']}/{row['run']}/executed.ipynb)"
+        lines.append(
+            [
+                row["id"],
+                row["statement"],
+                row["paper_value"],
+                ours_in_words(row),
+                f"**{row['verdict']}**",
+                shown,
+            ]
+        )
+    return _markdown(["", "claim", "paper", "ours", "verdict", "notebook"], lines)
 
 
-def tolerances_table(rows: list[dict]) -> str:
-    """What each claim's verdict rests on, and where the paper makes it, as a Markdown table."""
-    lines = ["| | verdict rule, fixed before the run | source |", "| --- | --- | --- |"]
-    lines += [f"| {row['id']} | {row['tolerance']} | {row['source']} |" for row in rows]
-    return "\n".join(lines)
+def rules_table(rows: list[dict]) -> str:
+    """The rule of each claim's verdict, and when it was fixed, as a Markdown table."""
+    lines = [[row["id"], row["rule"], row["fixed"]] for row in rows]
+    return _markdown(["", "rule of the verdict", "fixed"], lines)
 
 
 def plain_table(rows: list[dict], width: int = 100) -> str:
@@ -46,7 +55,8 @@ def plain_table(rows: list[dict], width: int = 100) -> str:
 
 
 def warnings(rows: list[dict]) -> list[str]:
-    """What a reader of the table must know: subsets instead of full data, missing results."""
+    """What a reader of the table must know: subsets instead of full data, settings that are not
+    the preset's, missing results."""
     subsets = sorted({row["dataset"] for row in rows if row["dataset"]} - set(FULL))
     found = []
     if subsets:
@@ -59,15 +69,29 @@ def warnings(rows: list[dict]) -> list[str]:
                 "The full data were not found and could not be downloaded. Run "
                 "`python -m ffcl_utils data` with a network, or set FFCL_DATA_DIR."
             )
-    missing = sorted({row["notebook"] for row in rows if row["verdict"] == NO_RESULT})
+    reasons = {}
+    for row in rows:
+        if row["verdict"] == NOT_COMPARABLE and row["dataset"] in FULL:
+            reasons.setdefault(row["reason"], []).append(row["id"])
+    found += [f"Not comparable: {', '.join(ids)}. {reason}" for reason, ids in reasons.items()]
+    missing = sorted({row["run"] for row in rows if row["verdict"] == NO_RESULT})
     if missing:
         found.append(f"No result from {', '.join(missing)}: see the messages above.")
     return found
 
 
 def replace_table(readme: Path, table: str) -> str:
-    """The README's text with its claims table replaced; raises ValueError without the markers."""
+    """The README's text with its claims table replaced; raises MarkerError without the markers."""
     text = readme.read_text(encoding="utf-8")
     if START not in text or END not in text:
-        raise ValueError(f"{readme} has no markers {START} and {END}")
+        raise MarkerError(f"{readme} has no markers {START} and {END}")
     return f"{text.split(START)[0]}{START}\n{table}\n{END}{text.split(END)[1]}"
+
+
+def _markdown(columns: list[str], lines: list[list[str]]) -> str:
+    rows = [columns, ["---"] * len(columns), *lines]
+    return "\n".join(f"| {' | '.join(_cell(text) for text in row)} |" for row in rows)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|").replace("\n", " ")

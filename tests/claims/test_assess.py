@@ -1,0 +1,174 @@
+"""Verdicts from a folder of records, and the committed reference held against the ledger."""
+
+import json
+
+import pytest
+
+from ffcl_utils.claims.assess import assess, ledger, unknown_metrics
+from ffcl_utils.claims.record import RecordError
+from ffcl_utils.errors import UserError
+from ffcl_utils.files import read_json
+from ffcl_utils.paths import RESULTS
+from tests.claims.records import OURS, PAPERS, write_records
+
+REFERENCE = RESULTS / "short"
+with_reference = pytest.mark.skipif(
+    not REFERENCE.is_dir(), reason="results/short is not committed yet"
+)
+
+
+def verdicts(folder):
+    return {row["id"]: row["verdict"] for row in assess(folder)}
+
+
+def rows(folder):
+    return {row["id"]: row for row in assess(folder)}
+
+
+def test_a_row_has_what_tables_need_and_is_json(tmp_path):
+    write_records(tmp_path)
+    row = rows(tmp_path)["A1"]
+    fields = "id paper where statement paper_value rule fixed run notebook metric unit ours"
+    assert " ".join(row) == f"{fields} verdict dataset preset reason"
+    assert row["paper_value"] == "up to 63 %"
+    assert row["rule"].startswith("best seed within 58–68 %: reproduced")
+    assert row["ours"]["mean"] == pytest.approx(0.605)
+    assert (row["dataset"], row["preset"], row["reason"]) == ("mnist", "short", "")
+    assert json.loads(json.dumps(assess(tmp_path), allow_nan=False)) == assess(tmp_path)
+
+
+def test_a_full_run_is_judged_in_the_order_of_the_ledger(tmp_path):
+    write_records(tmp_path)
+    found = verdicts(tmp_path)
+    assert list(found) == [claim.id for claim in PAPERS]
+    assert found["A1"] == "reproduced"
+    assert found["A4"] == "not reproduced"
+    assert found["B2"] == "partly"
+    assert found["B7"] == "reproduced"
+    assert rows(tmp_path)["B7"]["notebook"] == "04_sparse_ensembles"
+
+
+def test_our_own_questions_are_judged_where_they_were_run(tmp_path):
+    write_records(tmp_path)
+    assert not any(claim.id in verdicts(tmp_path) for claim in OURS)
+    write_records(tmp_path, ledger())
+    found = verdicts(tmp_path)
+    assert list(found) == [claim.id for claim in ledger()]
+    assert found["X3"] == "supported"
+    assert found["X1"] == "not supported"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"dataset": "mnist_5k"}, "The data are mnist_5k, not mnist."),
+        ({"dataset": "fashion_mnist"}, "The data are fashion_mnist, not mnist."),
+        ({"preset": "smoke"}, "The preset smoke is for seeing that everything runs."),
+        ({"changed": {"epochs": [2, 30]}}, "epochs is 2, not 30."),
+        (
+            {"changed": {"a": ["x", "y"], "b": [None, 1.5]}},
+            "a is 'x', not 'y'. b is None, not 1.5.",
+        ),
+        ({"run": "08_beyond_63"}, "The record is of the run '08_beyond_63', not '02_loss_decay'."),
+    ],
+)
+def test_other_data_presets_or_settings_are_not_comparable(tmp_path, change, reason):
+    decay = [claim for claim in PAPERS if claim.run == "02_loss_decay"]
+    write_records(tmp_path, decay, **change)
+    found = rows(tmp_path)
+    for claim in decay:
+        assert found[claim.id]["verdict"] == "not comparable"
+        assert found[claim.id]["reason"] == reason
+        assert found[claim.id]["ours"]["n_seeds"] == 2
+
+
+def test_every_reason_is_said(tmp_path):
+    write_records(tmp_path, preset="smoke", dataset="mnist_5k", changed={"epochs": [2, 30]})
+    assert rows(tmp_path)["A1"]["reason"] == (
+        "The preset smoke is for seeing that everything runs. The data are mnist_5k, not mnist. "
+        "epochs is 2, not 30."
+    )
+
+
+def test_a_missing_run_has_no_result(tmp_path):
+    found = assess(tmp_path)
+    assert {row["verdict"] for row in found} == {"no result"}
+    assert [row["id"] for row in found] == [claim.id for claim in PAPERS]
+    assert found[0]["reason"] == "The run 01_improved_ffcl_accuracy left no metrics.json."
+    assert (found[0]["ours"], found[0]["dataset"], found[0]["preset"]) == (None, None, None)
+
+
+def test_seeds_without_a_figure_are_said_and_reproduce_nothing(tmp_path):
+    write_records(tmp_path, ledger(), values=(0.6, 0.61, None))
+    found = rows(tmp_path)
+    assert not {"reproduced", "supported"} & {row["verdict"] for row in found.values()}
+    assert found["A1"]["verdict"] == found["X3"]["verdict"] == "partly"
+    assert found["A1"]["reason"] == "1 of 3 seeds has no figure."
+    assert found["A1"]["ours"]["mean"] == pytest.approx(0.605)
+
+
+@pytest.mark.parametrize("preset", ["smoke", "short"])
+def test_a_metric_that_no_study_gives_is_noticed(tmp_path, preset):
+    write_records(tmp_path)
+    path = tmp_path / "02_loss_decay" / "metrics.json"
+    content = read_json(path) | {"preset": preset}
+    content["metrics"].pop("literal/train_loss_exponential")
+    path.write_text(json.dumps(content))
+    said = unknown_metrics(tmp_path)
+    assert len(said) == 1
+    for part in ("claim A2 ", "literal/train_loss_exponential", str(path)):
+        assert part in said[0]
+    with pytest.raises(UserError, match="claim A2 needs the metric") as error:
+        assess(tmp_path)
+    assert str(path) in str(error.value)
+
+
+def test_a_record_of_another_run_need_not_have_the_metric(tmp_path):
+    write_records(tmp_path, run="a_variant", metrics={})
+    assert unknown_metrics(tmp_path) == []
+    assert set(verdicts(tmp_path).values()) == {"not comparable"}
+    assert all(row["ours"] is None for row in assess(tmp_path))
+
+
+def test_complete_records_have_every_metric(tmp_path):
+    write_records(tmp_path, ledger())
+    assert unknown_metrics(tmp_path) == []
+
+
+def test_a_broken_record_names_its_file(tmp_path):
+    write_records(tmp_path)
+    path = tmp_path / "05_unseen_classes" / "metrics.json"
+    path.write_text(path.read_text()[:-10])
+    for read in (assess, unknown_metrics):
+        with pytest.raises(RecordError) as error:
+            read(tmp_path)
+        assert str(path) in str(error.value)
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(UserError, match=r"no results in .*nowhere"):
+        assess(tmp_path / "nowhere")
+
+
+@with_reference
+def test_committed_claims_are_what_the_ledger_says_of_the_committed_metrics():
+    assert read_json(REFERENCE / "claims.json") == assess(REFERENCE)
+
+
+@with_reference
+def test_every_claim_has_a_reference_result_on_the_full_data():
+    judged = {"reproduced", "partly", "not reproduced", "supported", "not supported"}
+    found = assess(REFERENCE)
+    assert [row["id"] for row in found] == [claim.id for claim in ledger()]
+    for row in found:
+        assert row["verdict"] in judged, row["id"]
+
+
+@with_reference
+def test_reference_results_come_from_a_clean_commit():
+    paths = sorted(REFERENCE.glob("*/metrics.json"))
+    assert paths
+    for path in paths:
+        origin = read_json(path.with_name("provenance.json"))
+        assert origin["dirty"] is False
+        assert len(origin["git_commit"]) == 40

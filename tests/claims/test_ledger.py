@@ -1,0 +1,143 @@
+"""The ledger as data: what it holds, and one clear error for every mistake in it."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from ffcl_utils.claims.ledger import LedgerError, claim, ledger, read_ledger
+from ffcl_utils.paths import NOTEBOOKS, ROOT
+from ffcl_utils.workflow.runs import run
+
+ONE = """
+[[claim]]
+id = "A1"
+paper = "improved FFCL"
+where = "abstract"
+statement = "It learns"
+paper_says = "63 %"
+run = "01_accuracy"
+metric = "accuracy"
+unit = "%"
+dataset = "mnist"
+fixed = "before the first run"
+judge = { name = "best_seed_within", low = 0.58, high = 0.68 }
+"""
+
+
+def test_claims_are_in_the_order_of_the_papers():
+    ids = (
+        "A1 A1b A2 A2b A3 A3b A4 A5 B1 B1b B1c B2 B2b B2c B3 B4 B5 B5b B6 B7 B8 B9 "
+        "X1 X2 X3 X4 X5 X6"
+    )
+    assert [claim.id for claim in ledger()] == ids.split()
+    assert [claim.id[0] == "X" for claim in ledger()] == [claim.ours for claim in ledger()]
+
+
+@pytest.mark.parametrize("claim", ledger(), ids=lambda claim: claim.id)
+def test_a_claims_notebook_exists_and_names_it(claim):
+    text = (NOTEBOOKS / f"{claim.notebook}.ipynb").read_text(encoding="utf-8")
+    assert re.search(rf"\*\*[^*]*\b{claim.id}\b[^*]*\*\*", text)
+
+
+def test_every_run_is_in_the_table_of_runs_with_the_claims_dataset():
+    for each in ledger():
+        entry = run(each.run)
+        assert entry.notebook == each.notebook
+        assert entry.parameters_at("paper")["dataset"] == each.dataset
+
+
+def test_what_the_paper_prints_is_the_band_of_the_judge():
+    bands = [each for each in ledger() if each.judge.name == "mean_within" and not each.ours]
+    assert len(bands) == 6
+    for each in bands:
+        assert f"within {each.paper_says}:" in each.rule
+
+
+def test_our_targets_are_those_of_the_judges():
+    for id in ("X1", "X2"):
+        assert f" reach {100 * claim(id).judge.low:.10g} % " in claim(id).statement
+
+
+def test_the_criterion_of_an_exponential_is_that_of_the_analysis():
+    from ffcl_utils.analysis.decay import MIN_R_SQUARED
+
+    for id in ("A2", "A2b", "A3", "A3b"):
+        assert f"R² ≥ {MIN_R_SQUARED:g}," in claim(id).judge.criterion
+
+
+def test_words_are_the_papers_or_our_own():
+    assert claim("A4").verdict([0.0]) == "reproduced"
+    assert claim("A4").verdict([0.1]) == "not reproduced"
+    assert claim("X1").verdict([0.98]) == "supported"
+    assert claim("X1").verdict([0.971]) == "partly"
+    assert claim("X1").verdict([0.96]) == "not supported"
+
+
+def test_an_unknown_claim_is_refused():
+    with pytest.raises(LedgerError, match=r"no claim 'A9'.*A1, A1b"):
+        claim("A9")
+
+
+def test_callers_cannot_change_the_ledger():
+    ledger().clear()
+    assert len(ledger()) == 28
+    with pytest.raises(ValueError, match="frozen"):
+        claim("A1").judge.low = 0.0
+
+
+def test_texts_have_no_stray_spaces():
+    for each in ledger():
+        for text in (each.statement, each.fixed, each.paper_says, each.rule):
+            assert "  " not in text
+            assert text == text.strip()
+            assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("best_seed_within", "best_seed", "claim A1 .*judge.*best_seed.*'best_seed_within'"),
+        (", high = 0.68", "", "claim A1 .*high: Field required"),
+        ("high = 0.68", "high = 0.68, margin = 1", "claim A1 .*margin: Extra"),
+        ("low = 0.58", 'low = "0.58"', "claim A1 .*low: Input should be a valid number"),
+        ("low = 0.58", "low = 0.78", "claim A1 .*low = 0.78 is above high = 0.68"),
+        ('name = "best_seed_within", ', "", "claim A1 .*judge"),
+        ('id = "A1"', "", "claim number 1 .*id: Field required"),
+        ('unit = "%"', 'unit = "percent"', "claim A1 .*unit: "),
+        ('fixed = "before', 'since = ""\nfixed = "before', "claim A1 .*since: Extra"),
+        ('id = "A1"', 'id = "A1', "is not TOML"),
+        ("[[claim]]", "[[claims]]", r"must hold \[\[claim\]\] tables and nothing else"),
+        ("[[claim]]", "[claim]", r"must hold \[\[claim\]\] tables and nothing else"),
+    ],
+)
+def test_a_mistake_in_the_ledger_is_one_clear_error(tmp_path, before, after, message):
+    path = tmp_path / "ledger.toml"
+    assert before in ONE
+    path.write_text(ONE.replace(before, after), encoding="utf-8")
+    with pytest.raises(LedgerError, match=message) as error:
+        read_ledger(path)
+    assert "\n" not in str(error.value)
+
+
+def test_the_example_itself_is_right_and_stands_once(tmp_path):
+    path = tmp_path / "ledger.toml"
+    path.write_text(ONE, encoding="utf-8")
+    assert read_ledger(path)[0].judge.high == 0.68
+    path.write_text(ONE + ONE, encoding="utf-8")
+    with pytest.raises(LedgerError, match=r"claim A1 .*twice"):
+        read_ledger(path)
+
+
+def test_assessing_imports_nothing_slow():
+    """And importing does not even read it."""
+    code = (
+        "import sys\n"
+        "import ffcl_utils.claims.assess, ffcl_utils.claims.tables\n"
+        "from ffcl_utils.claims import ledger\n"
+        "slow = {'torch', 'scipy', 'papermill', 'pandas', 'matplotlib', 'ffcl_utils.rules'}\n"
+        "print(sorted(slow & set(sys.modules)), ledger._committed.cache_info().currsize)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.stdout.strip(), done.stderr) == ("[] 0", "")

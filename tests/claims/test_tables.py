@@ -1,0 +1,104 @@
+"""The claims as text: every claim is there, links lead somewhere, and warnings are said."""
+
+import pytest
+
+from ffcl_utils.claims.assess import assess, ledger
+from ffcl_utils.claims.tables import (
+    END,
+    START,
+    MarkerError,
+    markdown_table,
+    plain_table,
+    replace_table,
+    rules_table,
+    warnings,
+)
+from ffcl_utils.paths import ROOT
+from tests.claims.records import OURS, PAPERS, write_records
+from tests.claims.test_assess import REFERENCE, with_reference
+
+
+def cells(line):
+    """The cells of a line of a Markdown table, whose text may hold escaped bars."""
+    inside = line.removeprefix("| ").removesuffix(" |").replace(r"\|", "\0")
+    return [cell.replace("\0", "|") for cell in inside.split(" | ")]
+
+
+def test_tables_show_every_claim(tmp_path):
+    write_records(tmp_path, ledger())
+    rows = assess(tmp_path)
+    for claim in ledger():
+        assert claim.statement in markdown_table(rows)
+        assert f"\n{claim.id} " in "\n" + plain_table(rows)
+        assert f"| {claim.id} | {claim.rule} | {claim.fixed} |" in rules_table(rows)
+    assert "60.5 ± 0.7 %, best 61.0 % (2 seeds)" in markdown_table(rows)
+    assert len(markdown_table(rows).splitlines()) == len(ledger()) + 2
+
+
+def test_links_lead_to_the_executed_notebook_of_the_run(tmp_path):
+    write_records(tmp_path, [claim for claim in PAPERS if claim.id == "B7"])
+    lines = {
+        line.split(" | ")[0]: line for line in markdown_table(assess(tmp_path), True).split("\n")
+    }
+    assert cells(lines["| B7"])[-1] == (
+        "[04](results/short/04_sparse_ensembles-fashion_mnist/executed.ipynb)"
+    )
+    assert cells(lines["| B8"])[-1] == "05"  # there is nothing to link to
+    unlinked = markdown_table(assess(tmp_path)).splitlines()
+    assert cells(unlinked[2])[-1] == "01_improved_ffcl_accuracy"
+
+
+def test_a_bar_in_a_text_does_not_end_its_cell(tmp_path):
+    write_records(tmp_path)
+    rows = assess(tmp_path)[:1]
+    rows[0] |= {"statement": "|h| grows\nover time", "rule": "p(a|b) > 0", "fixed": "a | b"}
+    assert cells(markdown_table(rows).splitlines()[-1])[1] == "|h| grows over time"
+    assert cells(rules_table(rows).splitlines()[-1])[1:] == ["p(a|b) > 0", "a | b"]
+
+
+def test_a_plain_line_fits_its_terminal(tmp_path):
+    lines = plain_table(assess(tmp_path), width=60).splitlines()
+    assert len(lines) == 2 * len(PAPERS)
+    assert all(len(line) <= 60 for line in lines[::2])
+    assert lines[0].endswith("…")
+
+
+def test_a_missing_run_is_said(tmp_path):
+    write_records(tmp_path, [claim for claim in PAPERS if claim.run != "02_loss_decay"])
+    assert warnings(assess(tmp_path)) == ["No result from 02_loss_decay: see the messages above."]
+
+
+def test_the_embedded_subset_is_said_loudly(tmp_path):
+    write_records(tmp_path, dataset="mnist_5k")
+    said = " ".join(warnings(assess(tmp_path)))
+    assert "embedded subset (mnist_5k)" in said
+    assert "set FFCL_DATA_DIR" in said
+    write_records(tmp_path, dataset="mnist_5k", preset="smoke")
+    assert "FFCL_DATA_DIR" not in " ".join(warnings(assess(tmp_path)))
+
+
+def test_changed_settings_are_said_once_with_their_claims(tmp_path):
+    write_records(tmp_path)
+    assert warnings(assess(tmp_path)) == []
+    write_records(tmp_path, OURS[-3:], changed={"epochs": [2, 30]})
+    assert warnings(assess(tmp_path)) == ["Not comparable: X4, X5, X6. epochs is 2, not 30."]
+
+
+def test_a_table_replaces_the_one_between_the_markers(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{START}\nold\n{END}\nafter\n", encoding="utf-8")
+    assert replace_table(readme, "new") == f"before\n{START}\nnew\n{END}\nafter\n"
+
+
+def test_readme_without_markers_is_refused(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("nothing here")
+    with pytest.raises(MarkerError, match="no markers"):
+        replace_table(readme, "table")
+
+
+@with_reference
+def test_readme_shows_the_committed_claims():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.split(START)[1].split(END)[0].strip()
+    assert table == markdown_table(assess(REFERENCE), links=True)

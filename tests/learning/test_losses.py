@@ -162,3 +162,13 @@ def test_representation_losses_are_of_each_seed_alone_and_finite_for_silence(nam
     assert (first.grad[1:] == 0).all()
     alone = loss(first[1:2], second[1:2], labels[1:2], labels[1:2].flip(1), 0.0)
     torch.testing.assert_close(found[1:2], alone)
+
+
+def test_a_diverged_network_has_no_loss_and_the_others_have_theirs():
+    logits = torch.randn(3, 8, 10)
+    labels = torch.randint(0, 10, (3, 8))
+    expected = softmax_bce_loss(logits, labels)
+    logits[1, 2] = torch.nan
+    losses = softmax_bce_loss(logits, labels)
+    assert losses.isnan().tolist() == [False, True, False]
+    assert torch.equal(losses[::2], expected[::2])

@@ -67,6 +67,12 @@ def test_torch_and_the_kind_of_device_change_it(monkeypatch):
     assert len({before, other, key_of()}) == 3
 
 
+def test_the_learning_code_changes_it(monkeypatch):
+    before = key_of()
+    monkeypatch.setattr(keys, "code_hash", lambda path: f"other code of {path.name}")
+    assert key_of() != before
+
+
 @pytest.fixture
 def package(tmp_path):
     """A copy of the package's sources, to be edited."""

@@ -1,0 +1,154 @@
+"""Plants one-line defects in a copy of the package and says which of them the tests notice.
+
+    python -m tests.planted_defects           # all; exits with 1 where one passes unnoticed
+    python -m tests.planted_defects margin    # those whose name holds this word
+
+Each defect is tried against the tests of its own folder, so that a run stays short. The test
+`test_planted_defects.py` checks that every line still is where it is looked for.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+COPIED = ("ffcl_utils", "tests", "notebooks", "studies", "pyproject.toml", "Makefile", "README.md")
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A line of a file of ffcl_utils, what stands there instead, and the tests that must fail."""
+
+    name: str
+    file: str
+    before: str
+    after: str
+    tests: str
+
+
+LOSSES, RULES, STORE = "tests/learning/test_losses.py", "tests/rules", "tests/store"
+DEFECTS = [
+    Defect("margin has the wrong sign", "learning/losses.py",
+           "(cosine - margin).clamp(min=0)", "(cosine + margin).clamp(min=0)", LOSSES),
+    Defect("pairs of one class are pushed apart", "learning/losses.py",
+           "torch.where(same, 1 - cosine,", "torch.where(~same, 1 - cosine,", LOSSES),
+    Defect("temperature multiplies", "learning/losses.py",
+           "similarity = cosine / temperature", "similarity = cosine * temperature", LOSSES),
+    Defect("a diverged network looks healthy", "learning/losses.py",
+           "losses.masked_fill(diverged, torch.nan)", "losses", LOSSES),
+    Defect("gradients cross layers", "learning/layers.py",
+           "inputs = outputs[-1].detach() if local else outputs[-1]", "inputs = outputs[-1]",
+           RULES),
+    Defect("FF's gradient crosses layers", "learning/goodness.py",
+           "below = found[-1][0].detach() if local else found[-1][0]", "below = found[-1][0]",
+           RULES),
+    Defect("goodness is not compared with the threshold", "learning/goodness.py",
+           "(threshold - positive, negative - threshold)", "(threshold - positive, negative)",
+           RULES),
+    Defect("an image is its own partner", "learning/pairing.py",
+           "torch.randint(1, count, (count,), generator=generator)",
+           "torch.randint(0, count, (count,), generator=generator)", "tests/learning"),
+    Defect("wrong labels may be right", "data/pixels.py",
+           "steps = torch.randint(1, len(present)", "steps = torch.randint(0, len(present)", RULES),
+    Defect("pixels are scaled by 256", "data/pixels.py", ".div_(255)", ".div_(256)", RULES),
+    Defect("the schedule stands still", "learning/training.py",
+           "            schedule.step()\n", "", RULES),
+    Defect("a seed's last bit depends on its place", "learning/layers.py",
+           "LANES = 32", "LANES = 1", "tests/rules/test_contract.py"),
+    Defect("twins share their weights", "learning/twins.py",
+           "self.second = Layers(sizes, generators, normalised)", "self.second = self.first",
+           RULES),
+    Defect("the key forgets the settings", "store/keys.py",
+           '"settings": settings,', '"settings": {},', STORE),
+    Defect("the key forgets the code", "store/keys.py",
+           '"code": code_hash(PACKAGE / "rules" / f"{config.rule}.py"),', '"code": "",',
+           STORE),
+    Defect("the key follows no imports", "store/keys.py",
+           "waiting += _imported(path, package)", "pass", STORE),
+    Defect("a checksum is not compared", "store/networks.py",
+           'if header.get("sha256") != _digest(arrays):', "if False:", STORE),
+    Defect("a file of another seed is taken", "store/networks.py",
+           "if header.get(name) != value:", "if False:", STORE),
+    Defect("resuming forgets the optimiser", "learning/training.py",
+           "            optimiser.load_state_dict(start.optimiser)\n", "",
+           "tests/learning/test_training.py"),
+    Defect("resuming forgets the generators", "learning/training.py",
+           "                generator.set_state(state)\n", "                pass\n",
+           "tests/learning/test_training.py"),
+    Defect("a checkpoint of other settings is used", "store/checkpoint.py",
+           "load_arrays(self.path, **self.expected)", "load_arrays(self.path)",
+           "tests/rules/test_contract.py"),
+    Defect("the band of the best seed has no floor", "claims/judges.py",
+           "return REPRODUCED if best >= self.low else NOT", "return REPRODUCED", "tests/claims"),
+    Defect("a missing seed does not count", "claims/judges.py",
+           "return verdict if figures.size == values.size else _ONE_STEP_LOWER[verdict]",
+           "return verdict", "tests/claims"),
+    Defect("any curve is exponential", "analysis/decay.py",
+           "return self.falls and fits_well and self.exponential_is_best", "return True",
+           "tests/analysis"),
+    Defect("a power law is no rival", "analysis/decay.py",
+           'RIVALS = ("power law", "linear")', 'RIVALS = ("linear",)', "tests/analysis"),
+    Defect("effects are not standardised", "analysis/ensembles.py",
+           "return (means - others) / np.where(spread > 0, spread, 1)", "return means - others",
+           "tests/analysis"),
+    Defect("Hoyer sparsity forgets the root", "analysis/sparsity.py",
+           "root = activations.shape[-1] ** 0.5", "root = activations.shape[-1]",
+           "tests/analysis"),
+    Defect("unknown parameters pass", "workflow/parameters.py",
+           "if name not in defaults:", "if False:", "tests/workflow/test_notebooks.py"),
+    Defect("ranges of parameters are not checked", "workflow/parameters.py",
+           "problems += _field_problem(name, value)", "pass", "tests/workflow/test_notebooks.py"),
+]  # fmt: skip
+
+
+def plant(defect: Defect, copy: Path) -> None:
+    """Put a defect into a copy of the repository; raises ValueError where its line is not there."""
+    path = copy / "ffcl_utils" / defect.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(defect.before) != 1:
+        raise ValueError(f"{defect.name}: {text.count(defect.before)} times in {defect.file}")
+    path.write_text(text.replace(defect.before, defect.after), encoding="utf-8")
+
+
+def notices(defect: Defect) -> str:
+    """The first test that fails with the defect; "" where none does."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, copy / name)
+        plant(defect, copy)
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", defect.tests]
+        done = subprocess.run(
+            [*command, "-p", "no:cacheprovider"],
+            cwd=copy,
+            env=os.environ | {"PYTHONPATH": str(copy)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return failed[0].split(" - ")[0] if done.returncode == 1 and failed else ""
+
+
+def main() -> None:
+    """Try the defects and print a table."""
+    chosen = [d for d in DEFECTS if not sys.argv[1:] or sys.argv[1] in d.name]
+    missed = 0
+    for defect in chosen:
+        noticed = notices(defect)
+        missed += not noticed
+        print(f"{defect.name:50} {noticed or 'NOT NOTICED'}", flush=True)
+    print(f"{len(chosen) - missed} of {len(chosen)} defects noticed")
+    sys.exit(missed > 0)
+
+
+if __name__ == "__main__":
+    main()

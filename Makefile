@@ -1,30 +1,29 @@
 # The companion's commands. `make reproduce` and `make test` are the two that matter.
 PYTHON ?= python3
-PRESET ?= paper
+PRESET ?= short
 CORES  ?= all
-STUDIES = 0
 REPOSITORY ?=
 STUDY ?=
 # Of Snakemake, for a cluster: profiles/slurm. Without one, this machine.
 PROFILE ?=
 PY      = .venv/bin/python
 READY   = .venv/.ready
-# --nolock: Snakemake's lock outlives a kill; each notebook's runner holds one that does not.
-SNAKEMAKE = .venv/bin/snakemake $(if $(PROFILE),--profile $(PROFILE),--cores $(CORES)) \
-            --rerun-incomplete --keep-going --nolock --quiet host reason rules
+WHERE   = --cores $(CORES) --profile "$(PROFILE)"
 
-.PHONY: reproduce reproduce-all study test lab site bench results lock
+.PHONY: help reproduce reproduce-all study test lab site bench results lock
 
-reproduce: $(READY)  ## every claim, at the preset PRESET (smoke, paper or full)
-	@data=$$($(PY) -m ffcl_utils data --choose-for $(PRESET)) || exit 1; \
-	$(SNAKEMAKE) --config preset=$(PRESET) data=$$data studies=$(STUDIES); status=$$?; \
-	$(PY) -m ffcl_utils claims runs/$(PRESET) && exit $$status
+help:  ## these commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## *(.*)/\1|\2/' | \
+	    awk -F '|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
-reproduce-all: STUDIES = 1  ## the same, and the studies that go beyond the papers' claims
-reproduce-all: reproduce
+reproduce: $(READY)  ## every claim, at the preset PRESET (smoke, short or paper)
+	@$(PY) -m ffcl_utils reproduce --preset $(PRESET) $(WHERE)
+
+reproduce-all: $(READY)  ## the same, and the studies that go beyond the papers' claims
+	@$(PY) -m ffcl_utils reproduce --preset $(PRESET) --studies $(WHERE)
 
 study: $(READY)  ## settings x seeds as STUDY=studies/<name>.yaml says, into one table and a figure
-	$(SNAKEMAKE) --snakefile study.smk --config study=$(STUDY)
+	@$(PY) -m ffcl_utils study "$(STUDY)" $(WHERE)
 
 test: $(READY)  ## style, tests, and every notebook at the smoke preset
 	.venv/bin/ruff check .
@@ -43,7 +42,7 @@ bench: $(READY)  ## speed, side by side with a plain implementation
 	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/reproduce.py
 
-results: $(READY)  ## make a finished runs/paper the reference that the README quotes
+results: $(READY)  ## make a finished runs/PRESET the reference that the README quotes
 	$(PY) -m ffcl_utils promote runs/$(PRESET) results/$(PRESET)
 
 lock:  ## exact versions for Linux and macOS; needs uv (pip install uv)

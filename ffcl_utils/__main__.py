@@ -1,22 +1,29 @@
 """Command line: python -m ffcl_utils --help names the commands.
 
-A command imports what it needs itself: papermill, scipy and nbconvert take seconds, and the
-workflow starts a command for every notebook.
+A command imports what it needs itself: torch, papermill and nbconvert take seconds, and the
+workflow starts a command for every job.
 """
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ffcl_utils.config import PRESETS, ConfigError
-from ffcl_utils.data.files import FULL, DataDownloadError, fetch, raw_folder
-from ffcl_utils.errors import NotebookError, UserError
-from ffcl_utils.files import write_json, write_whole
-from ffcl_utils.paths import NOTEBOOKS, ROOT
+from ffcl_utils.errors import UserError
+from ffcl_utils.paths import ROOT
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+RUNS = ROOT / "runs"
+Preset = Annotated[str, typer.Option(help="smoke, short or paper")]
+Parameters = Annotated[
+    list[str], typer.Option("-p", "--parameter", help="name=value, as often as needed")
+]
+Studies = Annotated[bool, typer.Option(help="also the runs that go beyond the papers' claims")]
+Cores = Annotated[str, typer.Option(help="how many jobs at once; all: as many as cores")]
+Profile = Annotated[str, typer.Option(help="of Snakemake, for a cluster: profiles/slurm")]
+Runs = Annotated[Path, typer.Option(help="folder of all presets' results")]
 
 
 @app.command("data")
@@ -26,49 +33,114 @@ def fetch_data(
     ] = "",
 ) -> None:
     """Fetch and verify MNIST and Fashion-MNIST."""
-    if choose_for and choose_for not in PRESETS:
-        raise ConfigError(f"unknown preset {choose_for!r}: choose one of {', '.join(PRESETS)}")
-    if choose_for == "smoke":
-        print("embedded")
-        return
-    names = list(FULL)
-    try:
-        for name in names:
-            fetch(name)
-            typer.echo(f"{name}: complete and verified in {raw_folder(name)}", err=True)
-    except DataDownloadError as error:
-        if not choose_for:
-            raise
-        typer.echo(
-            f"WARNING: {error}\nWARNING: going on with the embedded subset; every claim will be "
-            "'not comparable'.",
-            err=True,
-        )
-        print("embedded")
-        return
+    from ffcl_utils.data.files import FULL, fetch, raw_folder
+
     if choose_for:
-        print("full")
+        print("embedded" if _embedded(choose_for) else "full")
+        return
+    for name in FULL:
+        fetch(name)
+        typer.echo(f"{name}: complete and verified in {raw_folder(name)}", err=True)
+
+
+@app.command()
+def reproduce(
+    preset: Preset = "short",
+    studies: Studies = False,
+    cores: Cores = "all",
+    profile: Profile = "",
+    runs: Runs = RUNS,
+) -> None:
+    """Bring a preset's results up to date and print the verdict on every claim."""
+    from ffcl_utils.workflow.schedule import new_plan_file, run_plan
+
+    embedded = _embedded(preset)
+    with new_plan_file(runs / preset) as file:
+        status = run_plan(_plan(preset, studies, embedded, runs, file), file, cores, profile)
+    claims(runs / preset)
+    raise typer.Exit(status)
+
+
+@app.command()
+def plan(preset: Preset = "short", studies: Studies = False, runs: Runs = RUNS) -> None:
+    """Say what `reproduce` would do, and write it as a plan that Snakemake can run."""
+    from ffcl_utils.workflow.schedule import new_plan_file
+
+    embedded = _embedded(preset)
+    with new_plan_file(runs / preset) as file:
+        planned = _plan(preset, studies, embedded, runs, file)
+        planned.write(file)
+    for name in planned.jobs:
+        typer.echo(name)
+    typer.echo(planned.summary())
+    typer.echo(f"the plan: {file}")
+
+
+@app.command()
+def study(file: Path, cores: Cores = "all", profile: Profile = "", runs: Runs = RUNS) -> None:
+    """Run a study, settings x seeds as its file says, into one table and a figure."""
+    from ffcl_utils.workflow.schedule import new_plan_file, run_plan
+    from ffcl_utils.workflow.sweep import plan_study, read_study, write_summary
+
+    described = read_study(file)
+    folder = runs / "studies" / file.stem
+    with new_plan_file(folder) as plan_file:
+        planned = plan_study(described, folder, plan_file)
+        status = run_plan(planned, plan_file, cores, profile)
+    if status:
+        raise typer.Exit(status)
+    typer.echo(f"the table: {write_summary(described, folder / 'jobs', folder, file.stem)}")
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="a run, or with --job a training of a plan")],
+    preset: Preset = "short",
+    parameter: Parameters = [],  # noqa: B006 - typer copies it
+    job: Annotated[Path | None, typer.Option(help="plan: one of its trainings, here")] = None,
+) -> None:
+    """Train what a run needs and the store lacks."""
+    if job:
+        _train_job(job, name)
+        return
+    entry, values = _run_with(name, preset, parameter)
+    from ffcl_utils import store
+    from ffcl_utils.workflow.parameters import complete
+    from ffcl_utils.workflow.runs import configs_of
+
+    configs = configs_of(entry, complete(entry.path, values))
+    store.trained(configs, snapshots=entry.snapshots)
+    networks = sum(config.seeds for config in configs.values())
+    typer.echo(f"{networks} networks of {len(configs)} settings are in the store")
 
 
 @app.command()
 def run(
-    notebook: Path,
-    output: Path,
-    parameter: Annotated[
-        list[str], typer.Option("-p", "--parameter", help="name=value, as often as needed")
-    ] = [],  # noqa: B006 - typer copies it
+    notebook: Annotated[str, typer.Argument(help="the path of a notebook, or a run's name")],
+    output: Annotated[Path | None, typer.Argument(help="default: runs/<preset>/<run>")] = None,
+    preset: Annotated[str, typer.Option(help="smoke, short or paper, for a run's name")] = "short",
+    parameter: Parameters = [],  # noqa: B006 - typer copies it
     logs: Annotated[Path | None, typer.Option(help="where a failed copy is kept")] = None,
 ) -> None:
     """Execute a notebook into a folder, whole or not at all."""
-    from ffcl_utils.workflow import parameters
-    from ffcl_utils.workflow import runner as notebooks
+    from ffcl_utils.workflow.parameters import check_parameters
+    from ffcl_utils.workflow.process import die_with_parent
 
-    notebooks.die_with_parent()
-    if not notebook.is_file():
-        raise FileNotFoundError(f"no notebook {notebook}")
-    pairs = [text.partition("=") for text in parameter]
-    values = {name: parameters.parse_value(value) for name, _, value in pairs}
-    notebooks.run_notebook(notebook, output, values, logs)
+    die_with_parent()
+    if notebook.endswith(".ipynb"):
+        path, values = Path(notebook), _values(parameter)
+        if not path.is_file():
+            raise FileNotFoundError(f"no notebook {path}")
+        if output is None:
+            raise UserError("name the folder that the results go to, after the notebook")
+    else:
+        entry, values = _run_with(notebook, preset, parameter)
+        path = entry.path
+        output = output or RUNS / values.get("preset", preset) / entry.name
+    check_parameters(path, values)  # before papermill, which takes seconds to import
+    from ffcl_utils.workflow.runner import run_notebook
+
+    run_notebook(path, output, values, logs)
 
 
 @app.command()
@@ -76,30 +148,32 @@ def claims(
     folder: Path,
     write: Annotated[Path | None, typer.Option(help="also write the rows as JSON")] = None,
     readme: Annotated[Path | None, typer.Option(help="put the table into this README")] = None,
+    quiet: Annotated[bool, typer.Option(help="print nothing")] = False,
 ) -> None:
     """Print the verdict on every claim from the results in a preset's folder."""
-    from ffcl_utils.claims import assess as ledger
-    from ffcl_utils.claims import tables as report
+    from ffcl_utils.claims import assess, tables
+    from ffcl_utils.files import write_json, write_whole
 
-    rows = ledger.assess(folder)
+    rows = assess.assess(folder)
     if write:
         write_json(write, rows)
     if readme:
-        text = report.replace_table(readme, report.markdown_table(rows, links=True))
+        text = tables.replace_table(readme, tables.markdown_table(rows, links=True))
         write_whole(readme, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-    typer.echo(report.plain_table(rows))
-    for warning in report.warnings(rows):
-        typer.echo(f"\nWARNING: {warning}")
-    if any(row["verdict"] == ledger.NO_RESULT for row in rows):
+    if not quiet:
+        typer.echo(tables.plain_table(rows))
+        for warning in tables.warnings(rows):
+            typer.echo(f"\nWARNING: {warning}")
+    if any(row["verdict"] == assess.NO_RESULT for row in rows):
         raise typer.Exit(1)
 
 
 @app.command()
 def verify(ours: Path, reference: Path) -> None:
     """Compare two runs metric by metric; exit with 1 where they disagree."""
-    from ffcl_utils.records import verify as comparison
+    from ffcl_utils.records.verify import compare_runs
 
-    table = comparison.compare_runs(ours, reference)
+    table = compare_runs(ours, reference)
     typer.echo(table.to_string(index=False, float_format="{:.6g}".format))
     bad = (~table.agrees).sum()
     typer.echo(f"\n{len(table) - bad} of {len(table)} metrics agree")
@@ -110,42 +184,19 @@ def verify(ours: Path, reference: Path) -> None:
 @app.command()
 def promote(run: Path, reference: Path) -> None:
     """Make a finished run the reference: copy it, and put its claims table into the README."""
-    from ffcl_utils.records import results
+    from ffcl_utils.records import promote as promotion
 
-    results.promote(run, reference)
+    promotion.promote(run, reference)
     claims(reference, write=reference / "claims.json", readme=ROOT / "README.md")
 
 
-@app.command()
-def prose(results_of: Path) -> None:
-    """Give the executed notebooks of a run the text of the notebooks, where no code has changed."""
-    from ffcl_utils.workflow import runner as notebooks
+@app.command("rules")
+def list_rules() -> None:
+    """Name every learning rule."""
+    from ffcl_utils import rules
 
-    stale = 0
-    for executed in sorted(results_of.glob("*/executed.ipynb")):
-        name = executed.parent.name.split("-")[0]
-        try:
-            notebooks.refresh_prose(NOTEBOOKS / f"{name}.ipynb", executed)
-        except NotebookError as error:
-            typer.echo(f"left as it is: {error}", err=True)
-            stale += 1
-    if stale:
-        raise typer.Exit(1)
-
-
-@app.command()
-def merge(study: Path, jobs: Path, target: Path) -> None:
-    """Merge the jobs of a study into target/runs.csv and a summary figure."""
-    from ffcl_utils.plots import curves as plots
-    from ffcl_utils.workflow import sweep as studies
-
-    described = studies.read_study(study)
-    table = studies.merge(described, jobs)
-    figure = plots.study_summary(table, list(described.grid), described.metric, study.stem)
-    for suffix in ("svg", "png"):
-        write_whole(target / f"summary.{suffix}", figure.savefig)
-    write_whole(target / "runs.csv", lambda path: table.to_csv(path, index=False))
-    typer.echo(f"{len(table)} runs in {target / 'runs.csv'}")
+    for name in rules.names():
+        typer.echo(f"{name:20} {rules.rule(name).title}")
 
 
 @app.command("site")
@@ -161,6 +212,53 @@ def build_site(
 
     site.build(results_of, target, repository)
     typer.echo(f"open {target / 'index.html'}")
+
+
+def _embedded(preset: str) -> bool:
+    from ffcl_utils.config import check_preset
+    from ffcl_utils.workflow.schedule import embedded_chosen
+
+    check_preset(preset)
+    return embedded_chosen(preset)
+
+
+def _plan(preset: str, studies: bool, embedded: bool, runs: Path, file: Path):
+    from ffcl_utils.workflow.plan import plan  # torch takes seconds to import
+
+    return plan(preset, studies, embedded, runs / preset, file)
+
+
+def _train_job(file: Path, name: str) -> None:
+    from ffcl_utils.workflow.process import die_with_parent
+
+    die_with_parent()
+    from ffcl_utils import store
+    from ffcl_utils.learning.process import prepare_process
+    from ffcl_utils.workflow.plan import training_of
+
+    prepare_process()
+    started = time.monotonic()
+    store.train(training_of(file, name), store.store_folder())
+    typer.echo(f"{name}: {time.monotonic() - started:.0f} seconds")
+
+
+def _values(parameter: list[str]) -> dict[str, object]:
+    from ffcl_utils.workflow.parameters import parse_value
+
+    pairs = [text.partition("=") for text in parameter]
+    return {name: parse_value(value) for name, _, value in pairs}
+
+
+def _run_with(name: str, preset: str, parameter: list[str]):
+    """A run of the table, and its parameters with those of the command line; all checked."""
+    from ffcl_utils.workflow import runs
+    from ffcl_utils.workflow.parameters import check_parameters, complete
+
+    entry, given = runs.run(name), _values(parameter)
+    check_parameters(entry.path, given)
+    values = entry.parameters_at(given.get("preset", preset)) | given
+    runs.configs_of(entry, complete(entry.path, values))
+    return entry, values
 
 
 def main() -> None:

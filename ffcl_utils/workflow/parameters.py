@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from ffcl_utils.config import PRESETS, SYSTEMS, ConfigError
+from ffcl_utils.config import ConfigError, check_preset
 from ffcl_utils.errors import NotebookError
 from ffcl_utils.files import read_json
+from ffcl_utils.paths import ROOT
 
 
 def default_parameters(notebook: Path) -> dict[str, object]:
@@ -27,20 +28,26 @@ def default_parameters(notebook: Path) -> dict[str, object]:
     return {line.targets[0].id: ast.literal_eval(line.value) for line in assignments}
 
 
+def complete(notebook: Path, parameters: dict[str, object]) -> dict[str, object]:
+    """All parameters of a notebook that decide its results: the given ones, else its defaults."""
+    values = default_parameters(notebook) | parameters
+    return {name: value for name, value in values.items() if name != "output_dir"}
+
+
 def check_parameters(notebook: Path, parameters: dict[str, object]) -> None:
     """Raise ConfigError, one line, for every unknown, ill-typed or out-of-range parameter.
 
-    A parameter whose default is None takes its type and range from the Config field of its name;
-    any other has the type of its default.
+    A parameter whose default is None takes its type and range from the field of its name in the
+    settings of any rule that accepts it; any other has the type of its default.
     """
     defaults = default_parameters(notebook)
+    if "preset" in defaults and "preset" in parameters:
+        check_preset(parameters["preset"])
     problems = []
     for name, value in parameters.items():
         if name not in defaults:
             known = ", ".join(defaults)
             problems.append(f"unknown parameter {name!r}: {notebook.name} has {known}")
-        elif name == "preset" and value not in PRESETS:
-            problems.append(f"preset={value!r}: choose one of {', '.join(PRESETS)}")
         elif defaults[name] is None:
             problems += _field_problem(name, value)
         elif type(value) is not type(defaults[name]):
@@ -55,19 +62,29 @@ ALIASES = {"compare_loss": "representation_loss"}
 
 
 def _field_problem(name: str, value: object) -> list[str]:
-    """What every Config with a field of this name has against the value; none where one accepts."""
+    """What the settings of every rule have against a value; none where one accepts it."""
+    if value is None:
+        return []
+    from ffcl_utils import rules  # torch takes seconds to import
+
+    field = ALIASES.get(name, name)
     messages = []
-    name = ALIASES.get(name, name)
-    for config in SYSTEMS.values():
-        field = config.model_fields.get(name)
-        if field is None or value is None:
+    for rule in rules.names():
+        config = rules.rule(rule).Config
+        if field not in config.model_fields:
             continue
         try:
-            config(**{name: value})
+            config(**{field: value})
             return []
         except ValidationError as error:
             messages.append(f"{name}={value!r}: {error.errors()[0]['msg']}")
     return messages[:1]
+
+
+def as_given(path: Path) -> str:
+    """Relative to the repository where it is inside: executed notebooks name no local folder."""
+    path = path.resolve()
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
 def parse_value(text: str) -> object:

@@ -1,40 +1,21 @@
 """Notebooks run by papermill: their results appear whole or not at all, parameters are checked."""
 
-import fcntl
-import os
 import shutil
 import sys
 import tempfile
-import threading
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import papermill
-from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
-from traitlets import default
 
 from ffcl_utils.errors import NotebookError
-from ffcl_utils.files import check_writable, write_whole
+from ffcl_utils.files import OutputError, check_writable
 from ffcl_utils.paths import ROOT
-from ffcl_utils.workflow.parameters import check_parameters, default_parameters
-
-
-class PrivateKernelManager(AsyncKernelManager):
-    """Speaks to its kernel through socket files that no other user can read, not through TCP."""
-
-    @default("transport")
-    def _transport_default(self) -> str:
-        return "ipc"
-
-    @default("ip")
-    def _ip_default(self) -> str:
-        # Of this machine alone: the home folder may be shared by the nodes of a cluster.
-        self._sockets = tempfile.TemporaryDirectory(prefix="ffcl-")
-        return str(Path(self._sockets.name) / "kernel")
+from ffcl_utils.workflow.kernel import PrivateKernelManager
+from ffcl_utils.workflow.parameters import as_given, check_parameters, default_parameters
+from ffcl_utils.workflow.process import alone
 
 
 def run_notebook(
@@ -44,11 +25,14 @@ def run_notebook(
 
     Everything is made in a folder beside `output` that takes its name only at the end. Where the
     notebook has a parameter `output_dir`, it gets that folder. logs: where the executed copy of a
-    failed notebook is kept. Raises ConfigError, OutputError or NotebookError.
+    failed notebook is kept. An `output` that is there and holds no results stays as it is. Raises
+    ConfigError, OutputError or NotebookError.
     """
     check_parameters(notebook, parameters)
+    output = output.resolve()
+    _check_replaceable(output)
     check_writable(output.parent)
-    with _alone(output):
+    with alone(output):
         prefix = f".{output.name}.making-"
         for left_by_a_killed_run in output.parent.glob(f"{prefix}*"):
             shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
@@ -56,19 +40,21 @@ def run_notebook(
             staging = Path(folder) / output.name
             staging.mkdir()
             _execute(notebook, staging, parameters, output, logs or output.parent / "logs")
-            shutil.rmtree(output, ignore_errors=True)
+            if output.exists():  # it goes with the folder, and never stays in parts
+                output.rename(Path(folder) / "replaced")
             staging.rename(output)
 
 
-@contextmanager
-def _alone(output: Path):
-    """Hold a lock that the system takes back when this process ends, however it ends."""
-    with (output.parent / f".{output.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise NotebookError(f"another run is making {output} at this moment") from None
-        yield
+def _check_replaceable(output: Path) -> None:
+    """Raise OutputError where `output` is something else than results or an empty folder."""
+    if output.is_dir():
+        ours = (output / "executed.ipynb").is_file() or not any(output.iterdir())
+    else:
+        ours = not output.exists()
+    if not ours:
+        raise OutputError(
+            f"{output} is there already and holds no results of a notebook: choose another folder"
+        )
 
 
 def _execute(
@@ -76,11 +62,11 @@ def _execute(
 ) -> None:
     executed = staging / "executed.ipynb"
     if "output_dir" in default_parameters(notebook):
-        parameters = parameters | {"output_dir": _as_given(staging)}
+        parameters = parameters | {"output_dir": as_given(staging)}
     try:
         papermill.execute_notebook(
-            _as_given(notebook),
-            _as_given(executed),
+            as_given(notebook),
+            as_given(executed),
             parameters,
             kernel_name="python3",
             progress_bar=False,
@@ -94,12 +80,6 @@ def _execute(
         kept = _keep(executed, logs / f"{output.name}.ipynb")
         raise NotebookError(f"{notebook.name}, {_describe(error, executed)}{kept}") from None
     _finish(executed, staging, output)
-
-
-def _as_given(path: Path) -> str:
-    """Relative to the repository where it is inside: executed notebooks name no local folder."""
-    path = path.resolve()
-    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
 def _describe(error: Exception, executed: Path) -> str:
@@ -120,49 +100,9 @@ def _keep(executed: Path, log: Path) -> str:
 
 def _finish(executed: Path, staging: Path, output: Path) -> None:
     """Make the copy say where the results are now, not where they were made; drop progress bars."""
-    text = executed.read_text(encoding="utf-8").replace(_as_given(staging), _as_given(output))
+    text = executed.read_text(encoding="utf-8").replace(as_given(staging), as_given(output))
     notebook = nbformat.reads(text, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if out.get("text", "x").strip()]
     nbformat.write(notebook, executed)
-
-
-def refresh_prose(notebook: Path, executed: Path) -> None:
-    """Give an executed copy the text of its notebook, where the code of both is the same.
-
-    Outputs and what was computed stay as they are. Raises NotebookError where the code differs.
-    """
-    text, ran = (nbformat.read(path, as_version=4) for path in (notebook, executed))
-    waiting = [cell for cell in ran.cells if cell.cell_type == "code"]
-    cells = []
-    for cell in text.cells:
-        if cell.cell_type == "code":
-            if not waiting or waiting[0].source != cell.source:
-                raise NotebookError(f"{executed} ran other code than {notebook.name}: run it again")
-            cells.append(waiting.pop(0))
-            if waiting and "injected-parameters" in waiting[0].metadata.get("tags", []):
-                cells.append(waiting.pop(0))
-        else:
-            cells.append(cell)
-    if waiting:
-        raise NotebookError(f"{executed} ran other code than {notebook.name}: run it again")
-    if [cell.source for cell in cells] != [cell.source for cell in ran.cells]:
-        ran.cells = cells
-        write_whole(executed, lambda temporary: nbformat.write(ran, temporary))
-
-
-def die_with_parent() -> None:
-    """End this process as soon as the one that started it is gone, whatever killed that.
-
-    The workflow names itself in FFCL_WORKFLOW_PID, because it may be gone before this process is
-    up. A kernel started from here watches this process in the same way (ipykernel's poller).
-    """
-    parent = int(os.environ.get("FFCL_WORKFLOW_PID") or os.getppid())
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -1,19 +1,23 @@
 """A study of one notebook over settings and seeds, as a YAML file; its jobs, and their one table.
 
-The workflow `study.smk` runs the jobs, on one machine or on a cluster, and merges what they leave.
+Its networks and its notebooks come through a plan as those of the papers' claims do: what the store
+or an earlier run of the study has is not made again.
 """
 
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, field_validator
 
-from ffcl_utils.config import ConfigError, Preset
-from ffcl_utils.files import read_json
+from ffcl_utils.config import ConfigError, check_preset
+from ffcl_utils.files import read_json, write_whole
 from ffcl_utils.paths import NOTEBOOKS
-from ffcl_utils.workflow.parameters import check_parameters
+from ffcl_utils.workflow import runs
+from ffcl_utils.workflow.jobs import Plan
+from ffcl_utils.workflow.parameters import check_parameters, complete
 
 Value = bool | int | float | str
 
@@ -29,11 +33,17 @@ class Study(BaseModel):
 
     notebook: str
     metric: str
-    preset: Preset = "paper"
+    preset: str = "short"
     parameters: dict[str, Value] = {}
     grid: dict[str, list[Value]] = {}
     seeds: PositiveInt
     seeds_per_job: PositiveInt
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, preset: str) -> str:
+        check_preset(preset)
+        return preset
 
     @property
     def cells(self) -> list[dict[str, Value]]:
@@ -67,7 +77,9 @@ def read_study(path: Path) -> Study:
     if not notebook.is_file():
         raise ConfigError(f"{path}: there is no notebook {study.notebook!r}")
     for cell in study.cells:
-        check_parameters(notebook, study.parameters_of(cell, study.shards[0]))
+        parameters = study.parameters_of(cell, study.shards[0])
+        check_parameters(notebook, parameters)
+        runs.configs_of(runs.of_notebook(study.notebook), complete(notebook, parameters))
     return study
 
 
@@ -86,26 +98,57 @@ def jobs(study: Study) -> dict[str, dict[str, Value]]:
     }
 
 
-def merge(study: Study, folder: Path) -> pd.DataFrame:
-    """What the jobs left in `folder` as one tidy table: a row a run, with its settings and metrics.
+def plan_study(study: Study, folder: Path, file: Path) -> Plan:
+    """The jobs that are missing of a study in `folder`. file: where the plan will be written."""
+    from ffcl_utils.workflow.plan import Wanted, plan_runs  # torch takes seconds to import
 
-    Columns: those of the grid, seed, dataset, preset, git_commit, and every metric. Raises
-    FileNotFoundError where a job left nothing, and ConfigError where one ran other seeds or has no
-    such metric.
+    entry = runs.of_notebook(study.notebook)
+    wanted = [
+        Wanted(name, entry, folder / "jobs" / name, parameters)
+        for name, parameters in jobs(study).items()
+    ]
+    missing, _ = plan_runs(wanted, folder / "logs", file)
+    return Plan(preset=study.preset, folder=str(folder), jobs=missing)
+
+
+def merge(study: Study, folder: Path) -> pd.DataFrame:
+    """What the jobs left in `folder` as one tidy table: a row a network, with settings and metrics.
+
+    Columns: those of the grid, seed, dataset, preset, git_commit, and every metric; NaN where a
+    network has no figure, because it did not learn. Raises FileNotFoundError where a job left
+    nothing, and ConfigError where one ran other seeds or none has such a metric.
     """
-    rows = []
+    rows, known = [], set()
     for cell in study.cells:
         for seeds in study.shards:
             place = folder / job_name(cell, seeds)
             found = read_json(place / "metrics.json")
             if found["seeds"] != list(seeds):
                 raise ConfigError(f"{place}: seeds {found['seeds']}, not {list(seeds)}")
-            if study.metric not in found["metrics"]:
-                known = ", ".join(found["metrics"])
-                raise ConfigError(f"no metric {study.metric!r}: {study.notebook} has {known}")
+            known |= found["metrics"].keys()
             origin = {name: found[name] for name in ("dataset", "preset")}
             origin["git_commit"] = read_json(place / "provenance.json")["git_commit"]
             for k, seed in enumerate(seeds):
-                metrics = {name: values[k] for name, values in found["metrics"].items()}
+                metrics = {name: _figure(values[k]) for name, values in found["metrics"].items()}
                 rows.append(cell | {"seed": seed} | origin | metrics)
+    if study.metric not in known:
+        raise ConfigError(
+            f"no metric {study.metric!r}: {study.notebook} has {', '.join(sorted(known))}"
+        )
     return pd.DataFrame(rows)
+
+
+def _figure(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def write_summary(study: Study, jobs_folder: Path, target: Path, title: str) -> Path:
+    """Write runs.csv and a summary figure of a finished study into `target`; returns the table."""
+    from ffcl_utils import plots  # matplotlib takes seconds to import
+
+    table = merge(study, jobs_folder)
+    figure = plots.study_summary(table, list(study.grid), study.metric, title)
+    for suffix in ("svg", "png"):
+        write_whole(target / f"summary.{suffix}", partial(plots.save, figure))
+    write_whole(target / "runs.csv", lambda path: table.to_csv(path, index=False))
+    return target / "runs.csv"

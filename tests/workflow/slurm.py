@@ -1,6 +1,6 @@
 """A real Slurm of one node on this machine, for the test of the workflow on a cluster.
 
-By hand: .venv/bin/python -m tests.slurm make reproduce PRESET=smoke PROFILE=the_profile
+By hand: .venv/bin/python -m tests.workflow.slurm make reproduce PRESET=smoke PROFILE=the_profile
 """
 
 import os

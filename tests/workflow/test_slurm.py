@@ -22,12 +22,8 @@ grid: {margin: [0.5]}
 seeds: 2
 seeds_per_job: 1
 """
-SMOKE = ["preset=smoke", "data=embedded"]
-IMPROVED = "smoke/01_improved_ffcl_accuracy/metrics.json"
-# One core a job, so that the two cores of the smallest machines run two at once; and the same
-# number of threads for what is run without Slurm.
-ONE_CORE = ["--cores", "1"]
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+NAME = "01_improved_ffcl_accuracy"
+IMPROVED = f"smoke/{NAME}/metrics.json"
 
 
 @pytest.fixture(scope="module")
@@ -50,20 +46,23 @@ def smoke(slurm, ours, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("smoke")
     log = folder / "log"
-    words = command("Snakefile", [*SMOKE, f"runs={folder / 'runs'}"], "--profile", ours, *ONE_CORE)
+    words = command("reproduce", "--preset", "smoke", "--runs", folder / "runs", "--profile", ours)
     with log.open("w") as said:
-        process = subprocess.Popen(words, cwd=ROOT, env=slurm, stdout=said, stderr=said)
+        process = subprocess.Popen(
+            words, cwd=ROOT, env=slurm | store(folder), stdout=said, stderr=said
+        )
     yield process, folder / "runs", log, kill_first_job(slurm)
     process.kill()
     process.wait()
 
 
-def command(file, configuration, *more, targets=()):
-    """One of the workflows; configuration: name=value, as Snakemake's --config takes them."""
-    return [
-        sys.executable, "-m", "snakemake", "--snakefile", file, "--nolock",
-        "--directory", str(ROOT), *more, "--config", *configuration, "--", *targets,
-    ]  # fmt: skip
+def command(*words):
+    return [sys.executable, "-m", "ffcl_utils", *map(str, words)]
+
+
+def store(folder):
+    """In the environment: a store of networks in this folder."""
+    return {"FFCL_STORE": str(folder / "store")}
 
 
 def finished(words, environment):
@@ -73,8 +72,7 @@ def finished(words, environment):
 
 
 def study(folder, file, environment, *more):
-    configuration = [f"study={file}", f"runs={folder}"]
-    return finished(command("study.smk", configuration, *more), environment)
+    return finished(command("study", file, "--runs", folder, *more), environment)
 
 
 def kill_first_job(environment) -> str:
@@ -98,9 +96,9 @@ def test_a_study_sharded_by_slurm_has_the_figures_of_an_unsharded_one(slurm, our
     sharded, whole = tmp_path / "sharded.yaml", tmp_path / "whole.yaml"
     sharded.write_text(STUDY)
     whole.write_text(STUDY.replace("seeds_per_job: 1", "seeds_per_job: 2"))
-    done = study(tmp_path, sharded, slurm, "--profile", ours, *ONE_CORE)
+    done = study(tmp_path, sharded, slurm | store(tmp_path), "--profile", ours)
     assert done.returncode == 0, done.stdout + done.stderr
-    here = study(tmp_path, whole, slurm | ONE_THREAD, *ONE_CORE)
+    here = study(tmp_path, whole, slurm | store(tmp_path / "here"), "--cores", "1")
     assert here.returncode == 0, here.stderr
     tables = [
         pd.read_csv(tmp_path / "studies" / name / "runs.csv") for name in ("sharded", "whole")
@@ -110,16 +108,11 @@ def test_a_study_sharded_by_slurm_has_the_figures_of_an_unsharded_one(slurm, our
 
 
 def test_a_job_that_cannot_succeed_is_reported(slurm, ours, smoke, tmp_path):
-    """Its data are not there: nothing passes for a result."""
+    """Its store cannot be written: nothing passes for a result."""
     file = tmp_path / "study.yaml"
-    text = STUDY.replace("epochs: 2", "epochs: 2, dataset: mnist")
-    file.write_text(text.replace("seeds: 2", "seeds: 1"))
-    empty = tmp_path / "no_data"
-    empty.mkdir()
-    done = study(
-        tmp_path / "cluster", file, slurm | {"FFCL_DATA_DIR": str(empty)},
-        "--profile", ours, "--retries", "0",
-    )  # fmt: skip
+    file.write_text(STUDY.replace("seeds: 2", "seeds: 1"))
+    (tmp_path / "store").write_text("in the way")
+    done = study(tmp_path / "cluster", file, slurm | store(tmp_path), "--profile", ours)
     assert done.returncode != 0
     assert "Error in rule job" in done.stdout + done.stderr
     assert not list((tmp_path / "cluster").rglob("metrics.json"))
@@ -129,9 +122,9 @@ def test_a_job_that_cannot_succeed_is_reported(slurm, ours, smoke, tmp_path):
 def test_the_smoke_preset_through_slurm_survives_a_killed_job(slurm, smoke, tmp_path):
     """Every claim has its result, and notebook 01 the metrics that it has without Slurm."""
     process, runs, log, killed = smoke
-    target = f"{tmp_path}/{IMPROVED}"
-    words = command("Snakefile", [*SMOKE, f"runs={tmp_path}"], *ONE_CORE, targets=[target])
-    alone = finished(words, slurm | ONE_THREAD)
+    out = tmp_path / IMPROVED
+    words = command("run", NAME, out.parent, "--preset", "smoke")
+    alone = finished(words, slurm | store(tmp_path))
     assert alone.returncode == 0, alone.stderr
     status = process.wait(900)
     said = log.read_text()
@@ -140,5 +133,4 @@ def test_the_smoke_preset_through_slurm_survives_a_killed_job(slurm, smoke, tmp_
     assert "Trying to restart job" in said, said
     claims = read_json(runs / "smoke" / "claims.json")
     assert {row["verdict"] for row in claims} == {NOT_COMPARABLE}, claims
-    assert read_json(runs / IMPROVED) == read_json(tmp_path / IMPROVED)
-    assert read_json((runs / IMPROVED).with_name("provenance.json"))["threads"] == 1
+    assert read_json(runs / IMPROVED) == read_json(out)

@@ -1,6 +1,8 @@
 """Studies: what their files may say, their jobs, and that shards make up the whole."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -9,11 +11,21 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from ffcl_utils import plots, rules
 from ffcl_utils.analysis.statistics import mean_interval
 from ffcl_utils.config import ConfigError
 from ffcl_utils.paths import ROOT
-from ffcl_utils.plots import curves as plots
-from ffcl_utils.workflow.sweep import Study, job_name, jobs, merge, read_study
+from ffcl_utils.store import jobs as store_jobs
+from ffcl_utils.workflow import plan
+from ffcl_utils.workflow.sweep import (
+    Study,
+    job_name,
+    jobs,
+    merge,
+    plan_study,
+    read_study,
+    write_summary,
+)
 
 TEXT = """
 notebook: 01_improved_ffcl_accuracy
@@ -63,7 +75,8 @@ BAD = [
     ("epochs: 2", "epochs: -1", "epochs=-1: Input should be greater than 0"),
     ("margin: [0.0", "margin: [7.0", "margin=7.0: Input should be less than or equal to 1"),
     ("predictor:", "guess:", "unknown parameter 'guess'"),
-    ("preset: smoke", "preset: tiny", "preset: Input should be 'smoke', 'paper' or 'full'"),
+    ("preset: smoke", "preset: tiny", "preset='tiny': choose one of smoke, short, paper"),
+    ("preset: smoke", "preset: full", "preset='full': it is now called 'paper'"),
     ("epochs: 2,", "learning_rate: 1e-3,", "learning_rate='1e-3': Input should be a valid number"),
     ("grid: {", "grid: [", "while parsing a flow sequence"),
 ]
@@ -78,7 +91,7 @@ def test_what_cannot_be_run_is_one_clear_error(file, before, after, message):
     assert "\n" not in str(error.value)
 
 
-ORIGIN = {"dataset": "mnist", "preset": "paper"}
+ORIGIN = {"dataset": "mnist", "preset": "short"}
 
 
 def write_job(folder, cell, seeds, metrics):
@@ -98,7 +111,7 @@ def test_the_table_has_a_row_a_run_with_its_settings(tmp_path):
     table = merge(study, tmp_path)
     assert table.to_dict("list") == {
         "a": [1, 1, 1, 2, 2, 2], "seed": [0, 1, 2, 0, 1, 2], "dataset": ["mnist"] * 6,
-        "preset": ["paper"] * 6, "git_commit": ["abc"] * 6, "m": [10, 11, 12, 20, 21, 22],
+        "preset": ["short"] * 6, "git_commit": ["abc"] * 6, "m": [10, 11, 12, 20, 21, 22],
     }  # fmt: skip
 
 
@@ -115,8 +128,60 @@ def test_a_lost_or_wrong_job_is_named(tmp_path):
     (place / "metrics.json").write_text(
         json.dumps({"seeds": [1], "metrics": {"n": [0.0]}} | ORIGIN)
     )
+    write_job(tmp_path / "other", {"a": 1}, range(0, 1), {"n": [0.0]})
+    shutil.copytree(place, tmp_path / "other" / place.name)
     with pytest.raises(ConfigError, match="no metric 'm': x has n"):
-        merge(study, tmp_path)
+        merge(study, tmp_path / "other")
+
+
+def test_a_setting_that_does_not_learn_is_a_row_of_the_table(tmp_path):
+    study = Study(notebook="x", metric="m", grid={"a": [1, 2]}, seeds=2, seeds_per_job=2)
+    write_job(tmp_path, {"a": 1}, range(2), {"m": [None, None]})
+    write_job(tmp_path, {"a": 2}, range(2), {"m": [0.5, None], "only_here": [1.0, 2.0]})
+    table = merge(study, tmp_path)
+    assert table["m"].dtype == table["only_here"].dtype == float
+    np.testing.assert_array_equal(table["m"], [np.nan, np.nan, 0.5, np.nan])
+    np.testing.assert_array_equal(table["only_here"], [np.nan, np.nan, 1.0, 2.0])
+
+
+def test_the_table_of_settings_that_do_not_learn_is_written(tmp_path):
+    study = Study(notebook="x", metric="m", grid={"a": [1, 2]}, seeds=2, seeds_per_job=2)
+    write_job(tmp_path / "jobs", {"a": 1}, range(2), {"m": [None, None]})
+    write_job(tmp_path / "jobs", {"a": 2}, range(2), {"m": [0.5, 0.25]})
+    file = write_summary(study, tmp_path / "jobs", tmp_path, "a study")
+    assert pd.read_csv(file)["m"].isna().tolist() == [True, True, False, False]
+    assert (tmp_path / "summary.svg").stat().st_size > 0
+
+
+def test_the_plan_of_a_study_is_its_jobs_and_the_networks_that_they_lack(
+    file, tmp_path, monkeypatch
+):
+    """A grid that grows trains what is new, and a network that jobs share is trained once."""
+    monkeypatch.setenv("FFCL_STORE", str(tmp_path / "store"))
+    stored = set()
+    monkeypatch.setattr(
+        store_jobs, "is_stored", lambda folder, seed, _: (folder.name, seed) in stored
+    )
+    monkeypatch.setattr(plan, "configs_of", configs_of)
+    study = read_study(file)
+    plan_file = tmp_path / "plan.json"
+    planned = plan_study(study, tmp_path / "study", plan_file)
+    planned.write(plan_file)
+    trainings = [name for name, job in planned.jobs.items() if job.training is not None]
+    assert set(planned.jobs) - set(trainings) == set(jobs(study))
+    for name in trainings:
+        config = plan.training_of(plan_file, name).config
+        stored |= {(plan.store.key(config), seed) for seed in config.seed_list}
+    assert len(stored) == 2 * 2 * 3
+    file.write_text(TEXT.replace("margin: [0.0, 0.5]", "margin: [0.0, 0.25, 0.5]"))
+    grown = plan_study(read_study(file), tmp_path / "study", plan_file)
+    new = [job for job in grown.jobs.values() if job.training is not None]
+    assert {job.training["settings"]["margin"] for job in new} == {0.25}
+
+
+def configs_of(entry, parameters):
+    names = ("preset", "seeds", "first_seed", "epochs", "margin", "predictor")
+    return {"x": rules.configure("improved_ffcl", **{name: parameters[name] for name in names})}
 
 
 def test_intervals_of_means_are_students():
@@ -137,7 +202,7 @@ def test_the_summary_shows_every_run(settings):
         ]
     )
     figure = plots.study_summary(table, settings, "m", "study")
-    assert any("mnist · preset paper · 12 runs" in text.get_text() for text in figure.texts)
+    assert any("mnist · preset short · 12 runs" in text.get_text() for text in figure.texts)
     axis = figure.axes[0]
     dots = [
         line for line in axis.lines if line.get_linestyle() == "None" and line.get_marker() == "."
@@ -155,11 +220,12 @@ def test_a_sharded_study_has_the_figures_of_an_unsharded_one(tmp_path):
     for name, size in (("sharded", 1), ("whole", 2)):
         file = tmp_path / f"{name}.yaml"
         file.write_text(text.replace("seeds_per_job: 2", f"seeds_per_job: {size}"))
-        subprocess.run(
-            [sys.executable, "-m", "snakemake", "--snakefile", "study.smk", "--cores", "all",
-             "--nolock", "--config", f"study={file}", f"runs={tmp_path}"],
-            cwd=ROOT, check=True, capture_output=True, timeout=300,
+        done = subprocess.run(
+            [sys.executable, "-m", "ffcl_utils", "study", str(file), "--runs", str(tmp_path)],
+            cwd=ROOT, env=os.environ | {"FFCL_STORE": str(tmp_path / name)},
+            capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
         folder = tmp_path / "studies" / name
         assert len(list((folder / "jobs").glob("*/metrics.json"))) == 2 // size
         assert (folder / "summary.svg").is_file()

@@ -1,4 +1,4 @@
-"""The workflow: killed at any point and started again, it ends with the same metrics."""
+"""The command line and the whole workflow: killed at any point, it ends with the same metrics."""
 
 import json
 import os
@@ -8,119 +8,147 @@ import subprocess
 import sys
 import time
 
-import nbformat
+import pandas as pd
 import psutil
 import pytest
 
 from ffcl_utils.__main__ import main
 from ffcl_utils.paths import ROOT
-from ffcl_utils.workflow import runner as notebooks
+from ffcl_utils.workflow import process, runs
+from tests.workflow.made_up import notebook
 
-pytestmark = pytest.mark.slow
 NAME = "01_improved_ffcl_accuracy"
-METRICS = f"smoke/{NAME}/metrics.json"
+STUDY = """
+notebook: 01_improved_ffcl_accuracy
+metric: balanced/test_accuracy
+preset: smoke
+grid: {margin: [0.5]}
+seeds: 2
+seeds_per_job: 2
+"""
 
 
-def snakemake(runs):
-    """The Makefile's command, with its results in a folder of the test's."""
-    return [
-        sys.executable, "-m", "snakemake", "--cores", "2", "--rerun-incomplete", "--keep-going",
-        "--nolock", "--snakefile", str(ROOT / "Snakefile"),
-        "--config", "preset=smoke", "data=embedded", f"runs={runs}",
-        "--", f"{runs}/{METRICS}",
+def study(folder):
+    """A study of one notebook: its trainings, the notebook and the table; and the environment."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "small.yaml"
+    file.write_text(STUDY)
+    command = [
+        sys.executable, "-m", "ffcl_utils", "study", str(file), "--runs", str(folder),
+        "--cores", "2",
     ]  # fmt: skip
+    return command, os.environ | {"FFCL_STORE": str(folder / "store")}
 
 
-def command_line(process):
+def table(folder):
+    return pd.read_csv(folder / "studies" / "small" / "runs.csv")
+
+
+def command_line(of):
     """Of a process that may end while it is looked at."""
     try:
-        return process.cmdline()
+        return of.cmdline()
     except psutil.Error:
         return []
 
 
-def family(process):
-    """Runner and kernel among the workflow's descendants, once the kernel is training."""
+WORDS = {
+    "workflow": "study",
+    "snakemake": "snakemake",
+    "training": "train",
+    "runner": "run",
+    "kernel": "ipykernel_launcher",
+}
+
+
+def wait_for(victim, command):
+    """The process of that kind, a little after its start, and all others of the workflow."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        children = process.children(recursive=True)
-        runner = [p for p in children if "ffcl_utils" in command_line(p)]
-        kernel = [p for p in children if "ipykernel_launcher" in command_line(p)]
-        if runner and kernel and kernel[0].cpu_times().user > 3:
-            return {"workflow": process, "runner": runner[0], "kernel": kernel[0]}
-        time.sleep(0.2)
-    pytest.fail("no kernel came up")
+        family = [command, *command.children(recursive=True)]
+        found = [p for p in family if WORDS[victim] in command_line(p)]
+        if found and (victim != "kernel" or found[0].cpu_times().user > 1):
+            time.sleep(1)
+            return found[0], family
+        time.sleep(0.1)
+    pytest.fail(f"no {victim} came up")
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    runs = tmp_path_factory.mktemp("undisturbed")
-    subprocess.run(snakemake(runs), cwd=ROOT, check=True, capture_output=True, timeout=300)
-    return json.loads((runs / METRICS).read_text())
+    folder = tmp_path_factory.mktemp("undisturbed")
+    command, environment = study(folder)
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=300)
+    return table(folder)
 
 
-@pytest.mark.parametrize("victim", ["workflow", "runner", "kernel"])
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", WORDS)
 def test_sigkill_and_the_same_command_again(victim, undisturbed, tmp_path):
+    command, environment = study(tmp_path)
     with subprocess.Popen(
-        snakemake(tmp_path), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as workflow:
-        processes = family(psutil.Process(workflow.pid))
-        processes[victim].send_signal(signal.SIGKILL)
-        assert workflow.wait(60) != 0
-    _, alive = psutil.wait_procs(processes.values(), timeout=10)
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as started:
+        killed, family = wait_for(victim, psutil.Process(started.pid))
+        killed.send_signal(signal.SIGKILL)
+        assert started.wait(120) != 0
+    _, alive = psutil.wait_procs(family, timeout=10)
     assert not alive, "left behind"
-    assert not (tmp_path / METRICS).exists()
+    assert not list(tmp_path.rglob("runs.csv"))
     again = subprocess.run(
-        snakemake(tmp_path), cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert again.returncode == 0, again.stderr[-3000:]
-    assert json.loads((tmp_path / METRICS).read_text()) == undisturbed
-    assert [p.name for p in (tmp_path / "smoke").glob(".*")] == [f".{NAME}.lock"]
+    pd.testing.assert_frame_equal(table(tmp_path), undisturbed, check_exact=True)
 
 
-def trivial(path, *sources):
-    """A notebook with the parameters that the workflow gives, and these cells."""
-    names = ("preset", "dataset", "output_dir")
-    cells = [nbformat.v4.new_code_cell("\n".join(f"{name} = ''" for name in names))]
-    cells[0].metadata["tags"] = ["parameters"]
-    cells += [nbformat.v4.new_code_cell(source) for source in sources]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+@pytest.mark.slow
+def test_a_second_time_nothing_is_made(undisturbed, tmp_path):
+    command, environment = study(tmp_path)
+    for said in ("1 notebooks", "is up to date"):
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+        assert said in done.stdout
 
 
+@pytest.mark.slow
+def test_the_smoke_preset_gives_every_claim_its_verdict(tmp_path):
+    """A failed notebook would be named; a second time there is nothing to do."""
+    command = [sys.executable, "-m", "ffcl_utils", "reproduce", "--preset", "smoke"]
+    environment = os.environ | {"FFCL_STORE": str(tmp_path / "store")}
+    for _ in range(2):
+        done = subprocess.run(
+            [*command, "--runs", str(tmp_path)],
+            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        rows = json.loads((tmp_path / "smoke" / "claims.json").read_text())
+        assert {row["verdict"] for row in rows} == {"not comparable"}
+    assert "is up to date" in done.stdout
+    for entry in runs.of_parts("overview", "claims"):
+        assert (tmp_path / "smoke" / entry.name / "executed.ipynb").is_file()
+
+
+@pytest.mark.slow
 def test_a_failed_notebook_is_named_kept_and_does_not_stop_the_others(tmp_path):
-    """In a copy of the project whose notebooks 01 and 05 are made up: 01 fails, 05 does not."""
-    shutil.copytree(ROOT / "ffcl_utils", tmp_path / "ffcl_utils")
+    """In a copy of the project whose notebook 02 fails."""
+    for name in ("ffcl_utils", "notebooks"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "Snakefile", tmp_path)
-    (tmp_path / "notebooks").mkdir()
-    trivial(tmp_path / "notebooks" / f"{NAME}.ipynb", "1 / 0")
-    write = "for name in ('metrics', 'provenance'):\n    open(f'{output_dir}/{name}.json', 'w')"
-    trivial(tmp_path / "notebooks" / "05_unseen_classes.ipynb", write)
-    other = "runs/smoke/05_unseen_classes/metrics.json"
+    parameters = "preset = 'smoke'\ndataset = None\noutput_dir = ''"
+    notebook(tmp_path / "notebooks", "1 / 0", name="02_loss_decay", parameters=parameters)
     done = subprocess.run(
-        [
-            sys.executable, "-m", "snakemake", "--cores", "1", "--keep-going",
-            "--config", "preset=smoke", "data=embedded", "--", f"runs/{METRICS}", other,
-        ],
+        [sys.executable, "-m", "ffcl_utils", "reproduce", "--preset", "smoke"],
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        capture_output=True, text=True, timeout=300, check=False,
+        capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert done.returncode != 0
-    assert f"error: {NAME}.ipynb, cell 3: ZeroDivisionError" in done.stderr
-    assert (tmp_path / "runs" / "smoke" / "logs" / f"{NAME}.ipynb").is_file()
-    assert not (tmp_path / "runs" / METRICS).exists()
-    assert (tmp_path / other).is_file()
-
-
-def test_an_unknown_preset_is_refused_before_any_job():
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "-n", "--config", "preset=nonsense"],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert (
-        "unknown preset 'nonsense': choose one of smoke, paper, full" in done.stdout + done.stderr
-    )
+    assert "error: 02_loss_decay.ipynb, cell 3: ZeroDivisionError" in done.stderr
+    folder = tmp_path / "runs" / "smoke"
+    assert (folder / "logs" / "02_loss_decay.ipynb").is_file()
+    assert not (folder / "02_loss_decay").exists()
+    assert (folder / "05_unseen_classes" / "metrics.json").is_file()
 
 
 def run_command(*arguments, **environment):
@@ -130,40 +158,31 @@ def run_command(*arguments, **environment):
     )  # fmt: skip
 
 
-def test_smoke_needs_no_data_and_other_presets_fall_back_loudly(tmp_path):
-    smoke = run_command("data", "--choose-for", "smoke", FFCL_DATA_DIR=str(tmp_path))
-    assert (smoke.returncode, smoke.stdout.strip()) == (0, "embedded")
+def test_data_that_no_mirror_gives_are_one_clear_error(tmp_path):
     # No network is reached: a proxy that refuses every connection stands before it.
     proxy = "http://127.0.0.1:9"
     none = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), proxy)
-    paper = run_command("data", "--choose-for", "paper", FFCL_DATA_DIR=str(tmp_path), **none)
-    assert (paper.returncode, paper.stdout.strip()) == (0, "embedded")
-    assert "WARNING: going on with the embedded subset" in paper.stderr
     alone = run_command("data", FFCL_DATA_DIR=str(tmp_path), **none)
     assert alone.returncode != 0
-    assert alone.stderr.strip().startswith("error: could not download train-images")
+    assert alone.stderr.splitlines()[-1].startswith("error: could not download train-images")
     assert "Traceback" not in alone.stderr
 
 
-def test_damaged_data_stop_the_workflow_instead_of_falling_back(tmp_path):
-    folder = tmp_path / "MNIST" / "raw"
-    folder.mkdir(parents=True)
-    for part in ("train", "t10k"):
-        for kind in ("images-idx3", "labels-idx1"):
-            (folder / f"{part}-{kind}-ubyte").write_bytes(b"damaged")
-    chosen = run_command("data", "--choose-for", "paper", FFCL_DATA_DIR=str(tmp_path))
-    assert chosen.returncode != 0
-    assert chosen.stdout == ""
-    assert "error: damaged file" in chosen.stderr
+def test_data_for_smoke_are_the_embedded_ones(tmp_path):
+    smoke = run_command("data", "--choose-for", "smoke", FFCL_DATA_DIR=str(tmp_path))
+    assert (smoke.returncode, smoke.stdout.strip()) == (0, "embedded")
 
 
 @pytest.mark.parametrize(
     ("ours", "heavy"),
     [
-        ("__main__ config data_files git study", "torch torchvision papermill nbformat scipy"),
-        ("notebooks claims report comparison", "torch torchvision"),
+        ("__main__ workflow.jobs workflow.process workflow.schedule workflow.runs",
+         "torch torchvision papermill nbformat scipy pandas matplotlib"),
+        ("workflow.parameters workflow.sweep records.identity",
+         "torch torchvision papermill nbformat matplotlib"),
+        ("workflow.runner claims.assess claims.tables records.verify", "torch torchvision"),
     ],
-)
+)  # fmt: skip
 def test_what_the_workflow_starts_with_does_not_wait_for_heavy_imports(ours, heavy):
     """Each of these takes seconds, once for every job, and on a cluster three times."""
     code = f"import sys, {', '.join(f'ffcl_utils.{name}' for name in ours.split())}\n"
@@ -178,18 +197,39 @@ def test_what_the_workflow_starts_with_does_not_wait_for_heavy_imports(ours, hea
         (f"run notebooks/{NAME}.ipynb OUT -p epochs=-1", "error: epochs=-1: Input should be"),
         (f"run notebooks/{NAME}.ipynb OUT -p epoch=1", "error: unknown parameter 'epoch'"),
         (f"run notebooks/{NAME}.ipynb /proc/out", "error: cannot write to the output folder"),
+        (f"run notebooks/{NAME}.ipynb", "error: name the folder that the results go to"),
         ("run notebooks/none.ipynb OUT", "error: no notebook notebooks/none.ipynb"),
+        ("run 33_none OUT", "error: there is no run '33_none': choose one of 00_overview, 01_"),
+        ("train 33_none", "error: there is no run '33_none': choose one of 00_overview, 01_"),
+        (f"train {NAME} --preset full", "error: preset='full': it is now called 'paper'"),
+        (f"train {NAME} -p epochs=-1", "error: epochs=-1: Input should be"),
+        ("train none --job OUT/plan.json", "error: there is no plan OUT/plan.json"),
+        ("reproduce --preset full", "error: preset='full': it is now called 'paper'"),
+        ("plan --preset tiny", "error: preset='tiny': choose one of smoke, short, paper"),
+        ("study OUT/none.yaml", "error: [Errno 2] No such file or directory: 'OUT/none.yaml'"),
         ("verify OUT/a OUT/b", "error: no results in"),
-        ("data --choose-for tiny", "error: unknown preset 'tiny'"),
-        ("promote OUT results/paper", "error: OUT is not finished: no 00_overview"),
+        ("data --choose-for tiny", "error: preset='tiny'"),
     ],
 )
 def test_errors_of_the_command_line_are_one_line(arguments, message, tmp_path, monkeypatch):
     arguments, message = (text.replace("OUT", str(tmp_path)) for text in (arguments, message))
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", ["ffcl_utils", *arguments.split()])
-    monkeypatch.setattr(notebooks, "die_with_parent", lambda: None)
+    monkeypatch.setattr(process, "die_with_parent", lambda: None)
     with pytest.raises(SystemExit) as ended:
         main()
     assert str(ended.value).startswith(message)
     assert "\n" not in str(ended.value)
+
+
+def test_make_without_a_target_names_the_commands():
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "make reproduce " in done.stdout and "make help" in done.stdout
+
+
+def test_every_rule_is_named_with_its_title():
+    from ffcl_utils import rules
+
+    lines = run_command("rules").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == rules.names()
+    assert all(line.split(maxsplit=1)[1] == rules.rule(line.split()[0]).title for line in lines)

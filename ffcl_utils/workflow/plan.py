@@ -1,0 +1,195 @@
+"""What is missing of a set of runs, and the jobs that make it: Snakemake only schedules them.
+
+A run is fresh where its folder holds its files and the identity that it would have if it ran now.
+Networks are made for runs that are not fresh only, and each once, whichever runs need it.
+"""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ffcl_utils import store
+from ffcl_utils.config import RuleConfig
+from ffcl_utils.data.files import FULL, verify
+from ffcl_utils.files import read_json
+from ffcl_utils.records.identity import identity, recorded
+from ffcl_utils.workflow.jobs import Plan, PlanError, PlannedJob, read_plan
+from ffcl_utils.workflow.parameters import as_given, check_parameters, complete
+from ffcl_utils.workflow.runs import RunEntry, configs_of, of_parts
+
+CLAIMS = "claims"
+PYTHON = [sys.executable, "-m", "ffcl_utils"]
+# Rough: images × weights × epochs that one thread gets through in a second, and what else it takes.
+SPEED = 6e9
+FULL_IMAGES, SUBSET_IMAGES = 60_000, 4_000
+TRAINING_SECONDS, NOTEBOOK_SECONDS = 5, 60
+# Of a job, in MiB, by whether its data are a subset.
+TRAINING_MEMORY = {False: 3000, True: 1500}
+NOTEBOOK_MEMORY = {False: 4000, True: 1500}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A run that should be in `output`, of an entry of the table with these parameters."""
+
+    name: str
+    entry: RunEntry
+    output: Path
+    parameters: dict[str, object]
+    reads: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, object]:
+        """All parameters of the notebook, without output_dir."""
+        return complete(self.entry.path, self.parameters)
+
+
+def plan(preset: str, studies: bool, embedded: bool, folder: Path, file: Path) -> Plan:
+    """The jobs that bring the results of a preset in `folder` up to date.
+
+    studies: also the runs that go beyond the papers' claims. embedded: the full data are missing.
+    file: where the plan will be written, which training jobs read. Raises ConfigError for an
+    unknown preset and for parameters that a notebook does not take, DataError where full data are
+    needed and missing.
+    """
+    entries = of_parts("claims", "studies") if studies else of_parts("claims")
+    wanted = [
+        Wanted(entry.name, entry, folder / entry.name, entry.parameters_at(preset, embedded))
+        for entry in entries
+    ]
+    jobs, identities = plan_runs(wanted, folder / "logs", file)
+    jobs |= _conclusion(folder, identities, list(jobs))
+    return Plan(preset=preset, folder=as_given(folder), jobs=jobs)
+
+
+def plan_runs(
+    wanted: Iterable[Wanted], logs: Path, file: Path
+) -> tuple[dict[str, PlannedJob], dict[str, str]]:
+    """The trainings and notebooks that are missing, by name, and the identity of every run."""
+    identities, stale = {}, []
+    for run in wanted:
+        check_parameters(run.entry.path, run.parameters)
+        configs = configs_of(run.entry, run.values)
+        identities[run.name] = expected_identity(run, configs)
+        if not is_fresh(run, identities[run.name]):
+            stale.append((run, configs))
+    trainings = _missing_trainings(stale)
+    jobs = {job.name: _training_job(job, file) for job in trainings}
+    for run, configs in stale:
+        needs = [job.name for job in trainings if _is_needed(job, configs)]
+        jobs[run.name] = _notebook_job(run, configs, needs, logs)
+    return jobs, identities
+
+
+def expected_identity(run: Wanted, configs: dict[str, RuleConfig]) -> str:
+    """The identity that a run leaves in its provenance.json if it runs now."""
+    keys = {name: store.key(config) for name, config in configs.items()}
+    seeds = {name: config.seed_list for name, config in configs.items()}
+    return identity(run.entry.path, run.values, keys, seeds, run.reads)
+
+
+def is_fresh(run: Wanted, identity: str) -> bool:
+    """Whether a run's folder holds its whole result, of this identity."""
+    needed = ["executed.ipynb"] + ["metrics.json"] * bool(run.entry.networks)
+    try:
+        origin = read_json(run.output / "provenance.json")
+        return origin["identity"] == identity and all(
+            (run.output / name).is_file() for name in [*needed, *origin["files"]]
+        )
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _missing_trainings(stale: list[tuple[Wanted, dict[str, RuleConfig]]]) -> list[store.Job]:
+    """The networks that the store lacks for these runs, each once, the longest trainings first.
+
+    None where nothing is kept (FFCL_STORE is empty): every notebook trains its own then.
+    """
+    folder = store.store_folder()
+    if folder is None:
+        return []
+    jobs = [
+        store.Job(config, run.entry.snapshots)
+        for run, configs in stale
+        for config in configs.values()
+    ]
+    for dataset in sorted({job.config.dataset for job in jobs} & FULL.keys()):
+        verify(dataset)
+    return sorted(store.missing(jobs, folder), key=seconds_of, reverse=True)
+
+
+def _is_needed(job: store.Job, configs: dict[str, RuleConfig]) -> bool:
+    """Whether one of the configs has a network in common with a training job."""
+    trained = job.config
+    return any(
+        (config.rule, config.settings()) == (trained.rule, trained.settings())
+        and set(config.seed_list) & set(trained.seed_list)
+        for config in configs.values()
+    )
+
+
+def _training_job(job: store.Job, file: Path) -> PlannedJob:
+    return PlannedJob(
+        command=[*PYTHON, "train", "--job", as_given(file), job.name],
+        mem_mb=TRAINING_MEMORY[job.config.dataset not in FULL],
+        minutes=30 + seconds_of(job) // 15,
+        seconds=seconds_of(job),
+        training=job.to_json(),
+    )
+
+
+def _notebook_job(
+    run: Wanted, configs: dict[str, RuleConfig], needs: list[str], logs: Path
+) -> PlannedJob:
+    pairs = [f"{name}={value!r}" for name, value in run.parameters.items()]
+    subset = all(config.dataset not in FULL for config in configs.values())
+    return PlannedJob(
+        command=[
+            *PYTHON, "run", as_given(run.entry.path), as_given(run.output),
+            "--logs", as_given(logs), *(word for pair in pairs for word in ("-p", pair)),
+        ],
+        needs=needs,
+        mem_mb=NOTEBOOK_MEMORY[subset],
+        minutes=120,
+        seconds=NOTEBOOK_SECONDS,
+    )  # fmt: skip
+
+
+def _conclusion(folder: Path, identities: dict[str, str], jobs: list[str]) -> dict[str, PlannedJob]:
+    """The verdicts on the claims and the overview, where they are missing or out of date."""
+    (entry,) = of_parts("overview")
+    others = [name for name in entry.needs if name not in identities]
+    reads = recorded(folder, others) | {
+        name: value for name, value in identities.items() if name in entry.needs
+    }
+    overview = Wanted(entry.name, entry, folder / entry.name, {"results": as_given(folder)}, reads)
+    fresh = not jobs and is_fresh(overview, expected_identity(overview, {}))
+    concluding = {}
+    if not fresh or not (folder / "claims.json").is_file():
+        place = as_given(folder)
+        command = [*PYTHON, "claims", place, "--quiet", "--write", f"{place}/claims.json"]
+        concluding[CLAIMS] = PlannedJob(
+            command=command, needs=jobs, local=True, mem_mb=1000, minutes=30, seconds=5
+        )
+    if not fresh:
+        concluding[entry.name] = _notebook_job(overview, {}, [CLAIMS], folder / "logs")
+    return concluding
+
+
+def seconds_of(job: store.Job) -> int:
+    """Roughly how long a training takes in one thread: epochs × images × weights × seeds."""
+    images = FULL_IMAGES if job.config.dataset in FULL else SUBSET_IMAGES
+    return TRAINING_SECONDS + round(job.cost * images / SPEED)
+
+
+def training_of(file: Path, name: str) -> store.Job:
+    """A training job of a plan.
+
+    Raises PlanError where the plan has none of this name, store.JobError where it would train
+    other networks by now.
+    """
+    planned = read_plan(file).jobs.get(name)
+    if planned is None or planned.training is None:
+        raise PlanError(f"{file} has no training {name!r}: make the plan again")
+    return store.Job.from_json(planned.training)

@@ -1,0 +1,146 @@
+"""The one table of runs (runs.toml): notebooks, their parameters at each preset, their order."""
+
+import tomllib
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from ffcl_utils.config import PRESETS, RuleConfig, check_preset
+from ffcl_utils.data.files import FULL
+from ffcl_utils.errors import UserError
+from ffcl_utils.paths import NOTEBOOKS
+
+TABLE = Path(__file__).with_name("runs.toml")
+Part = Literal["overview", "claims", "studies", "explore"]
+# Tables of parameters that do not hold in every case.
+CASES = (*PRESETS, "embedded")
+
+
+class UnknownRunError(UserError):
+    """There is no run of this name; the message lists those that there are."""
+
+
+class RunEntry(BaseModel):
+    """One notebook with its parameters; runs.toml says what each field means."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str
+    notebook: str
+    title: str
+    question: str
+    part: Part
+    claims: str = ""
+    networks: str = ""
+    snapshots: bool = False
+    needs: list[str] = []
+    same_as: str = ""
+    parameters: dict = {}
+
+    @property
+    def path(self) -> Path:
+        """The notebook's file."""
+        return NOTEBOOKS / f"{self.notebook}.ipynb"
+
+    @property
+    def heading(self) -> str:
+        """The title with the notebook's number, such as "02 Loss decay"."""
+        return f"{self.notebook.partition('_')[0]} {self.title}"
+
+    def parameters_at(self, preset: str, embedded: bool = False) -> dict[str, object]:
+        """The notebook's parameters at a preset, where they differ from its own defaults.
+
+        embedded: the full data are missing. A run that needs no networks has no preset. Raises
+        ConfigError for an unknown preset.
+        """
+        check_preset(preset)
+        table = run(self.same_as).parameters if self.same_as else {}
+        table = table | self.parameters
+        values = {"preset": preset} if self.networks else {}
+        values |= {name: value for name, value in table.items() if name not in CASES}
+        values |= table.get(preset, {})
+        if embedded and preset != "smoke":
+            values |= table.get("embedded", {})
+        if "dataset" in values and (embedded or preset == "smoke"):
+            values["dataset"] = FULL[values["dataset"]].embedded
+        return values
+
+
+@cache
+def runs() -> tuple[RunEntry, ...]:
+    """All runs, in the order of the table."""
+    table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    return tuple(RunEntry(**entry) for entry in table["run"])
+
+
+def run(name: str) -> RunEntry:
+    """The run of this name. Raises UnknownRunError with the names of all."""
+    for entry in runs():
+        if entry.name == name:
+            return entry
+    known = ", ".join(entry.name for entry in runs())
+    raise UnknownRunError(f"there is no run {name!r}: choose one of {known}")
+
+
+def of_parts(*parts: Part) -> list[RunEntry]:
+    """The runs of some parts, in the order of the table."""
+    return [entry for entry in runs() if entry.part in parts]
+
+
+def notebooks() -> list[RunEntry]:
+    """The first run of every notebook, in the order of the table."""
+    first = {}
+    for entry in runs():
+        first.setdefault(entry.notebook, entry)
+    return list(first.values())
+
+
+def of_notebook(notebook: str) -> RunEntry:
+    """The first run of a notebook (its file's name without the ending). Raises UnknownRunError."""
+    for entry in notebooks():
+        if entry.notebook == notebook:
+            return entry
+    known = ", ".join(entry.notebook for entry in notebooks())
+    raise UnknownRunError(f"there is no notebook {notebook!r}: choose one of {known}")
+
+
+def neighbours(name: str) -> tuple[RunEntry | None, RunEntry | None]:
+    """The notebooks before and after that of a run; None at either end of the table."""
+    order = notebooks()
+    place = [entry.notebook for entry in order].index(run(name).notebook)
+    after = order[place + 1] if place + 1 < len(order) else None
+    return (order[place - 1] if place else None), after
+
+
+def links_of_neighbours(name: str, folder: str = "") -> str:
+    """Markdown such as "Before: [01 …](…) · Next: [03 …](…)". folder: what links begin with."""
+    pairs = zip(("Before", "Next"), neighbours(name), strict=True)
+    return " · ".join(f"{word}: {_link(entry, folder)}" for word, entry in pairs if entry)
+
+
+def markdown_of_runs(part: Part, folder: str = "") -> str:
+    """Rows of a Markdown table, without its head: notebook, what it asks, claims."""
+    rows = [
+        f"| {_link(entry, folder)} | {entry.question} | {entry.claims} |"
+        for entry in notebooks()
+        if entry.part == part
+    ]
+    return "\n".join(rows)
+
+
+def configs_of(entry: RunEntry, parameters: dict[str, object]) -> dict[str, RuleConfig]:
+    """The settings of every network of a run, by name; none where the run has no networks.
+
+    parameters: all of the notebook's, or some. Raises ConfigError for values out of range.
+    """
+    if not entry.networks:
+        return {}
+    study = import_module(f"ffcl_utils.studies.{entry.networks}")
+    return study.configure(**parameters)
+
+
+def _link(entry: RunEntry, folder: str) -> str:
+    return f"[{entry.heading}]({folder}{entry.notebook}.ipynb)"

@@ -1,0 +1,105 @@
+"""Commands that run a plan: Snakemake starts its jobs, here or on a cluster, and waits for them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from ffcl_utils.data.files import FULL, DataDownloadError, fetch, raw_folder
+from ffcl_utils.paths import ROOT
+from ffcl_utils.workflow.jobs import Plan
+from ffcl_utils.workflow.process import COMMAND, alone
+
+PLANS = ".jobs"
+
+
+def embedded_chosen(preset: str) -> bool:
+    """Whether the workflow uses the embedded subsets: at smoke, or with a warning without data.
+
+    Downloads and verifies the full data otherwise. Raises DataError where they are damaged.
+    """
+    if preset == "smoke":
+        return True
+    try:
+        for name in FULL:
+            fetch(name)
+            print(f"{name}: complete and verified in {raw_folder(name)}", file=sys.stderr)
+    except DataDownloadError as error:
+        print(
+            f"WARNING: {error}\nWARNING: going on with the embedded subset; every claim will be "
+            "'not comparable'.",
+            file=sys.stderr,
+        )
+        return True
+    return False
+
+
+@contextmanager
+def new_plan_file(folder: Path) -> Iterator[Path]:
+    """A place for a plan of this folder, which no other workflow works in until the block ends.
+
+    Earlier plans and what was marked as done in them are deleted. Raises BusyError.
+    """
+    plans = folder / PLANS
+    plans.mkdir(parents=True, exist_ok=True)
+    with alone(plans):
+        for earlier in plans.glob("*/plan.json"):
+            shutil.rmtree(earlier.parent)
+        yield plans / datetime.now().strftime("%Y%m%d-%H%M%S") / "plan.json"
+
+
+def run_plan(plan: Plan, file: Path, cores: str = "all", profile: str = "") -> int:
+    """Write the plan, have Snakemake run its jobs, and print each that ends; Snakemake's status.
+
+    cores: how many jobs at once on this machine. profile: of Snakemake, for a cluster.
+    """
+    plan.write(file)
+    print(plan.summary(), flush=True)
+    if not plan.jobs:
+        return 0
+    where = ["--profile", profile] if profile else ["--cores", _cores(cores), *_memory()]
+    command = [
+        sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"),
+        "--directory", str(ROOT), *where, "--scheduler", "greedy", "--nolock", "--keep-going",
+        "--drop-metadata", "--quiet", "host", "reason", "progress",
+        "--config", f"plan={file.resolve()}",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, env=os.environ | {COMMAND: str(os.getpid())})
+    return _watched(process, file.parent / "done", len(plan.jobs))
+
+
+def _watched(process: subprocess.Popen, done: Path, total: int) -> int:
+    """Wait for Snakemake, and say of every job that has ended how many of them all have."""
+    seen: set[str] = set()
+    status = None
+    while status is None:
+        try:
+            status = process.wait(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            pass
+        except KeyboardInterrupt:  # Snakemake has got it too, and ends its jobs
+            continue
+        for marker in sorted(done.glob("*/*"), key=lambda path: path.stat().st_mtime):
+            if marker.name not in seen:
+                seen.add(marker.name)
+                print(f"{len(seen)} of {total} done: {marker.name}", flush=True)
+    return status
+
+
+def _cores(cores: str) -> str:
+    """Of a job that Slurm started, what it gave: Snakemake counts the node's there."""
+    given = os.environ.get("SLURM_CPUS_PER_TASK")
+    return given if given and cores == "all" else cores
+
+
+def _memory() -> list[str]:
+    """Keep jobs of this machine within its memory, where the system says how much that is."""
+    names = ("SC_PHYS_PAGES", "SC_PAGE_SIZE")
+    if not set(names) <= os.sysconf_names.keys():
+        return []
+    pages, size = map(os.sysconf, names)
+    return ["--resources", f"mem_mb={pages * size // 2**20}"]

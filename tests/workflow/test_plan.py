@@ -1,0 +1,311 @@
+"""The plan: exactly what is missing or out of date, whatever the dates of files say.
+
+The runs are made up: `a` and `b` share networks, of which `b` wants snapshots; `c` has its own.
+Their trainings and results are recorded without any training.
+"""
+
+import os
+import shutil
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from ffcl_utils import rules
+from ffcl_utils.config import ConfigError
+from ffcl_utils.data.files import DataError
+from ffcl_utils.files import read_json, write_json
+from ffcl_utils.records import identity as identities
+from ffcl_utils.store import jobs as store_jobs
+from ffcl_utils.workflow import plan as planning
+from ffcl_utils.workflow import runs
+from ffcl_utils.workflow.jobs import VERSION, PlanError, read_plan
+from ffcl_utils.workflow.parameters import complete, default_parameters
+from tests.workflow.made_up import PARAMETERS, notebook
+
+RUNS, END = {"a", "b", "c"}, {"claims", "o"}
+
+
+class Project:
+    """Made-up runs in a folder, a store in memory, and what a workflow would leave."""
+
+    def __init__(self, folder: Path) -> None:
+        self.results = folder / "runs" / "smoke"
+        self.file = folder / "plan.json"
+        self.package = folder / "package"
+        self.stored: set[tuple[str, int, bool]] = set()
+        self.entries = {
+            name: runs.RunEntry(
+                name=name, notebook=name, title=name, question="?", networks=networks, part="claims"
+            )
+            for name, networks in (("a", "shared"), ("b", "shared"), ("c", "own"))
+        }
+        self.entries["b"] = self.entries["b"].model_copy(update={"snapshots": True})
+        self.entries["o"] = runs.RunEntry(
+            name="o", notebook="o", title="o", question="?", part="overview", needs=sorted(RUNS)
+        )
+        for name in self.entries:
+            notebook(folder, "1 + 1", name=name)
+
+    def of_parts(self, *parts: str) -> list[runs.RunEntry]:
+        return [entry for entry in self.entries.values() if entry.part in parts]
+
+    def configs_of(self, entry: runs.RunEntry, parameters: dict) -> dict:
+        if not entry.networks:
+            return {}
+        given = {name: parameters[name] for name in ("preset", "seeds", "epochs")}
+        shared = {"BP": rules.configure("backprop", dataset=self.dataset, **given)}
+        if entry.networks == "own":
+            return {"FF": rules.configure("improved_ffcl", dataset=self.dataset, **given)}
+        return shared
+
+    dataset = "mnist_5k"
+
+    def is_stored(self, folder: Path, seed: int, snapshots: bool) -> bool:
+        return any((folder.name, seed, kept) in self.stored for kept in {True, snapshots})
+
+    def plan(self, **options):
+        options = {"studies": False, "embedded": True} | options
+        planned = planning.plan("smoke", folder=self.results, file=self.file, **options)
+        planned.write(self.file)
+        return planned
+
+    def names(self) -> set[str]:
+        """The planned jobs, every training by its rule."""
+        return {name.split("-")[0] for name in self.plan().jobs}
+
+    def do(self, planned) -> None:
+        """What the jobs of a plan would leave."""
+        for name, job in planned.jobs.items():
+            if job.training is not None:
+                training = planning.training_of(self.file, name)
+                folder = planning.store.key(training.config)
+                self.stored |= {
+                    (folder, seed, training.snapshots) for seed in training.config.seed_list
+                }
+            elif name in self.entries:
+                self.write_result(self.entries[name])
+            else:
+                write_json(self.results / "claims.json", [])
+
+    def write_result(self, entry: runs.RunEntry) -> None:
+        """As records.Run does it: from the parameters that the notebook has got."""
+        parameters = complete(entry.path, entry.parameters_at("smoke"))
+        configs = self.configs_of(entry, parameters)
+        keys = {name: planning.store.key(config) for name, config in configs.items()}
+        seeds = {name: config.seed_list for name, config in configs.items()}
+        reads = identities.recorded(self.results, entry.needs)
+        found = identities.identity(entry.path, parameters, keys, seeds, reads)
+        folder = self.results / entry.name
+        write_json(folder / "executed.ipynb", {})
+        write_json(folder / "figure.svg", {})
+        write_json(folder / "provenance.json", {"identity": found, "files": ["figure.svg"]})
+        if entry.networks:
+            write_json(folder / "metrics.json", {})
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    made_up = Project(tmp_path)
+    made_up.package.mkdir()
+    (made_up.package / "module.py").write_text("1")
+    monkeypatch.setattr(runs, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(identities, "PACKAGE", made_up.package)
+    monkeypatch.setattr(planning, "of_parts", made_up.of_parts)
+    monkeypatch.setattr(planning, "configs_of", made_up.configs_of)
+    monkeypatch.setattr(store_jobs, "is_stored", made_up.is_stored)
+    monkeypatch.setenv("FFCL_STORE", str(tmp_path / "store"))
+    return made_up
+
+
+@pytest.fixture
+def finished(project):
+    project.do(project.plan())
+    return project
+
+
+def test_with_nothing_there_everything_is_made_and_each_network_once(project):
+    planned = project.plan()
+    assert project.names() == {"backprop", "improved_ffcl"} | RUNS | END
+    trained = [
+        (planning.store.key(training.config), seed)
+        for name, job in planned.jobs.items()
+        if job.training is not None
+        for training in [planning.training_of(project.file, name)]
+        for seed in training.config.seed_list
+    ]
+    assert len(set(trained)) == len(trained) == 2 * 2
+    backprop = [name for name in planned.jobs if name.startswith("backprop")]
+    assert all(planning.training_of(project.file, name).snapshots for name in backprop)
+
+
+def test_every_job_waits_for_what_it_reads(project):
+    jobs = project.plan().jobs
+    of_rule = {
+        rule: {name for name in jobs if name.startswith(rule)}
+        for rule in ("backprop", "improved_ffcl")
+    }
+    assert set(jobs["a"].needs) == set(jobs["b"].needs) == of_rule["backprop"]
+    assert set(jobs["c"].needs) == of_rule["improved_ffcl"]
+    assert set(jobs["claims"].needs) >= RUNS and jobs["claims"].local
+    assert jobs["o"].needs == ["claims"]
+    trainings = [job.seconds for job in jobs.values() if job.training is not None]
+    assert trainings == sorted(trainings, reverse=True)
+
+
+def test_with_everything_there_nothing_is_made(finished):
+    assert finished.plan().jobs == {}
+    assert "up to date" in finished.plan().summary()
+
+
+@pytest.mark.parametrize("file", ["", "executed.ipynb", "metrics.json", "figure.svg"])
+def test_a_deleted_result_is_made_again_alone(finished, file):
+    place = finished.results / "a" / file
+    if file:
+        place.unlink()
+    else:
+        shutil.rmtree(place)
+    assert finished.names() == {"a"} | END
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"identity": "0", "files": []}', None])
+def test_a_damaged_record_is_made_again(finished, content):
+    record = finished.results / "c" / "provenance.json"
+    record.unlink()
+    if content is not None:
+        record.write_text(content)
+    assert finished.names() == {"c"} | END
+
+
+def test_a_result_that_lacks_one_of_its_files_is_made_again(finished):
+    record = finished.results / "c" / "provenance.json"
+    write_json(record, read_json(record) | {"files": ["gone.csv"]})
+    assert finished.names() == {"c"} | END
+
+
+def test_a_lost_network_of_a_fresh_result_is_not_made_again(finished):
+    finished.stored.clear()
+    assert finished.plan().jobs == {}
+    shutil.rmtree(finished.results / "c")
+    assert finished.names() == {"improved_ffcl", "c"} | END
+
+
+def test_a_changed_parameter_makes_its_run_and_only_new_networks(finished):
+    entry = finished.entries["c"]
+    finished.entries["c"] = entry.model_copy(update={"parameters": {"smoke": {"seeds": 3}}})
+    planned = finished.plan()
+    (training,) = [job for job in planned.jobs.values() if job.training is not None]
+    name = next(name for name in planned.jobs if name.startswith("improved_ffcl"))
+    assert planning.training_of(finished.file, name).config.seed_list == [2]
+    assert training.command[-1] == name
+    assert finished.names() == {"improved_ffcl", "c"} | END
+
+
+def test_changed_code_makes_notebooks_again_and_trains_nothing(finished):
+    (finished.package / "module.py").write_text("2")
+    assert finished.names() == RUNS | END
+
+
+def test_a_changed_notebook_is_run_again_alone(finished, tmp_path):
+    notebook(tmp_path, "1 + 2", name="a", parameters=PARAMETERS)
+    assert finished.names() == {"a"} | END
+
+
+def test_dates_of_files_decide_nothing(finished):
+    for when in (time.time() + 1e8, 0):
+        for path in finished.results.rglob("*"):
+            os.utime(path, (when, when))
+        for path in finished.package.rglob("*"):
+            os.utime(path, (-when % 1e9, -when % 1e9))
+        assert finished.plan().jobs == {}
+
+
+def test_the_end_is_made_again_where_it_was_cut_off(finished):
+    (finished.results / "claims.json").unlink()
+    assert finished.names() == {"claims"}
+    shutil.rmtree(finished.results / "o")
+    assert finished.names() == END
+
+
+def test_an_overview_of_other_results_is_out_of_date(finished):
+    """All runs were made again and the workflow was killed before the overview."""
+    (finished.package / "module.py").write_text("2")
+    planned = finished.plan()
+    finished.do(planned.model_copy(update={"jobs": {n: planned.jobs[n] for n in RUNS}}))
+    assert finished.names() == END
+
+
+def test_without_a_store_notebooks_train_for_themselves(project, monkeypatch):
+    monkeypatch.setenv("FFCL_STORE", "")
+    assert project.names() == RUNS | END
+    assert project.plan().jobs["a"].needs == []
+
+
+def test_full_data_that_are_missing_are_named_before_any_job(project, monkeypatch, tmp_path):
+    project.dataset = "mnist"
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("FFCL_DATA_DIR", str(tmp_path / "empty"))
+    with pytest.raises(DataError, match="mnist is not complete"):
+        project.plan()
+
+
+def test_a_parameter_that_a_notebook_lacks_is_named(project):
+    entry = project.entries["c"]
+    project.entries["c"] = entry.model_copy(update={"parameters": {"margin": 0.5}})
+    with pytest.raises(ConfigError, match="unknown parameter 'margin'"):
+        project.plan()
+
+
+def test_a_notebooks_command_gives_it_what_the_table_says(project):
+    entry = project.entries["c"]
+    project.entries["c"] = entry.model_copy(update={"parameters": {"smoke": {"epochs": 2}}})
+    command = project.plan().jobs["c"].command
+    assert command[2:5] == ["ffcl_utils", "run", str(runs.NOTEBOOKS / "c.ipynb")]
+    pairs = [after for before, after in pairwise(command) if before == "-p"]
+    assert pairs == ["preset='smoke'", "epochs=2"]
+    assert set(default_parameters(entry.path)) >= {pair.split("=")[0] for pair in pairs}
+
+
+def test_a_plan_that_does_not_fit_any_more_is_one_clear_error(project, monkeypatch):
+    planned = project.plan()
+    name = next(iter(planned.jobs))
+    with pytest.raises(PlanError, match="no training 'none'"):
+        planning.training_of(project.file, "none")
+    with pytest.raises(PlanError, match="no training 'a'"):
+        planning.training_of(project.file, "a")
+    monkeypatch.setattr(store_jobs, "key", lambda config: "backprop-0")
+    with pytest.raises(planning.store.JobError, match="make the plan again"):
+        planning.training_of(project.file, name)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "there is no plan"),
+        ("[]", "is not a plan"),
+        ("{", "is not a plan"),
+        (f'{{"version": {VERSION}}}', "is not a plan"),
+        ('{"version": 0}', f"of version 0, not {VERSION}"),
+    ],
+)
+def test_what_is_no_plan_is_named(content, message, tmp_path):
+    file = tmp_path / "plan.json"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(PlanError, match=message) as error:
+        read_plan(file)
+    assert "make the plan again" in str(error.value)
+
+
+def test_the_longest_training_is_the_one_with_most_to_do():
+    small = rules.configure("improved_ffcl", "smoke", epochs=30, dataset="mnist", seeds=1)
+    jobs = [
+        small,
+        small.model_copy(update={"epochs": 60}),
+        rules.configure("backprop", "short", epochs=60, seeds=1),
+    ]
+    seconds = [planning.seconds_of(planning.store.Job(config)) for config in jobs]
+    assert seconds == sorted(set(seconds))
+    subset = small.model_copy(update={"dataset": "mnist_5k"})
+    assert planning.seconds_of(planning.store.Job(subset)) < seconds[0]

@@ -5,13 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy.optimize import OptimizeWarning, curve_fit
 from scipy.stats import t as student_t
 
-from ffcl_utils.learning.history import History
-
 MIN_R_SQUARED = 0.98  # of the exponential, below which a curve is not called exponential
+MIN_EPOCHS = 7
 RIVALS = ("power law", "linear")  # that the exponential has to beat by AICc
 # of the stretched exponential's floor, amplitude, log τ, log β: β between 0.1 and 10
 STRETCHED_BOUNDS = (
@@ -82,15 +80,20 @@ class Decay:
         return "falls, not exponentially" if self.converged else "falls, not converged"
 
 
+def can_be_fitted(loss: np.ndarray) -> bool:
+    """Whether a loss curve (E,) is long enough and finite."""
+    return len(loss) >= MIN_EPOCHS and bool(np.isfinite(loss).all())
+
+
 def fit_decay(loss: np.ndarray) -> Decay:
     """Fit L∞ + A·exp(−t/τ), its rivals and its stretched form to a loss curve.
 
-    loss: (E,), after epochs t = 1 … E; at least 7 epochs, so that AICc exists for every shape.
+    loss: (E,), after epochs t = 1 … E; at least MIN_EPOCHS, so that AICc exists for every shape.
     Raises ValueError for a shorter or a non-finite curve.
     """
     loss = np.asarray(loss, dtype=float)
-    if len(loss) < 7 or not np.isfinite(loss).all():
-        raise ValueError("a decay is fitted to at least 7 epochs of finite losses")
+    if not can_be_fitted(loss):
+        raise ValueError(f"a decay is fitted to at least {MIN_EPOCHS} epochs of finite losses")
     t = np.arange(1.0, len(loss) + 1)
     # Logarithms keep τ, p and β positive. The fits are not convex: they start from a grid of τ (or
     # p), each with the floor and amplitude that are best for it.
@@ -158,64 +161,3 @@ def _attempt(t, loss, shape, start, bounds):
     except RuntimeError:  # curve_fit did not converge from this start
         return None
     return (rss, values, errors) if np.isfinite(rss) else None
-
-
-def fit_history(history: History) -> dict[str, dict[str, list[Decay]]]:
-    """The decays of all losses: by part (train, test), by layer and total, one per seed."""
-    return {
-        part: {
-            layer: [fit_decay(loss) for loss in losses.T]
-            for layer, losses in history.starting_with(f"{part}_loss/").items()
-        }
-        for part in ("train", "test")
-    }
-
-
-def decay_table(decays: dict[str, dict[str, list[Decay]]], seeds: tuple[int, ...]) -> pd.DataFrame:
-    """One row per part, layer and seed of `fit_history`, with the figures of every fit.
-
-    tau is in epochs; beta is the exponent of the stretched exponential, 1 where it adds nothing;
-    _low and _high are the ends of the 95 % interval.
-    """
-    return pd.DataFrame(
-        {
-            "part": part,
-            "layer": layer,
-            "seed": seed,
-            "verdict": decay.verdict,
-            "exponential": decay.exponential,
-            "r_squared": decay.fits["exponential"].r_squared,
-            **_with_interval(decay.fits["exponential"], "tau"),
-            **_with_interval(decay.fits["stretched"], "beta"),
-            **{f"aicc_{name.replace(' ', '_')}": fit.aicc for name, fit in decay.fits.items()},
-        }
-        for part, layers in decays.items()
-        for layer, of_seeds in layers.items()
-        for seed, decay in zip(seeds, of_seeds, strict=True)
-    )
-
-
-def decay_summary(table: pd.DataFrame) -> pd.DataFrame:
-    """`decay_table` over seeds: share exponential, medians, and how often each verdict came out."""
-    groups = table.groupby(["part", "layer"], sort=False)
-    return pd.DataFrame(
-        {
-            "exponential": groups.exponential.mean(),
-            "median R²": groups.r_squared.median(),
-            "median τ (epochs)": groups.tau.median(),
-            "τ from": groups.tau.min(),
-            "τ to": groups.tau.max(),
-            "median β": groups.beta.median(),
-            "β interval holds 1": groups[["beta_low", "beta_high"]].apply(
-                lambda g: ((g.beta_low <= 1) & (g.beta_high >= 1)).mean()
-            ),
-            "verdicts": groups.verdict.agg(
-                lambda v: ", ".join(f"{n} {name}" for name, n in v.value_counts().items())
-            ),
-        }
-    )
-
-
-def _with_interval(fit: Fit, name: str) -> dict[str, float]:
-    low, high = fit.intervals.get(name, (np.nan, np.nan))
-    return {name: fit.parameters.get(name, np.nan), f"{name}_low": low, f"{name}_high": high}

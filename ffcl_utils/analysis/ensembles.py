@@ -93,6 +93,9 @@ def largest_excess(
     """
     rng = np.random.default_rng(seed)
     columns = _standardised(activations)
+    columns = columns[:, columns.any(0)]  # a unit that never varies has no excess
+    if not columns.size:
+        return np.zeros(permutations)
     member = _one_hot(labels, classes)
     scale = _scale(member)
     found = []

@@ -34,7 +34,12 @@ def dead_units(activations: np.ndarray) -> np.ndarray:
 def mean_hoyer(layer: np.ndarray, correct: np.ndarray) -> np.ndarray:
     """Mean Hoyer sparsity over the correctly classified images of each seed, as printed.
 
-    layer: (S, N, units). correct: (S, N) bool. Returns (S,); all-zero vectors are left out.
+    layer: (S, N, units). correct: (S, N) bool. Returns (S,); all-zero vectors are left out. NaN for
+    a seed that has none left.
     """
     rows = zip(layer, correct, strict=True)
-    return np.array([np.nanmean(hoyer_sparsity(a[c].astype(np.float32))) for a, c in rows])
+    return np.array([_mean(hoyer_sparsity(a[c].astype(np.float32))) for a, c in rows])
+
+
+def _mean(values: np.ndarray) -> float:
+    return float("nan") if np.isnan(values).all() else np.nanmean(values)

@@ -1,5 +1,6 @@
-"""The ensembles of every model, layer and seed of notebook 03, as the tables that 04 shows."""
+"""The ensembles of every model, layer and seed: the tables and figures of notebook 04."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -8,32 +9,68 @@ import pandas as pd
 from ffcl_utils.analysis import ensembles
 from ffcl_utils.analysis.similarity import match_units
 from ffcl_utils.analysis.sparsity import active_fraction, dead_units
-from ffcl_utils.studies.models import Representation
+from ffcl_utils.analysis.statistics import paired_difference
+from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.rules.base import Rule
+from ffcl_utils.studies.models import UNTRAINED, activations, with_untrained
 
-Ensembles = dict[str, list[np.ndarray]]
 SIMILAR = ((0, 6), (2, 4), (2, 6), (4, 6))  # T-shirt/Shirt, Pullover/Coat/Shirt of Fashion-MNIST
+PAIRS = (
+    ("FF", UNTRAINED),
+    ("BP/FF", UNTRAINED),
+    ("BP", UNTRAINED),
+    ("FF", "BP"),
+    ("FF", "BP, rate 0.01"),
+)  # whose shares of units in an ensemble are compared
+MATCHED = 2000  # images on which the units of two seeds are matched
+HALVES_PERMUTATIONS = 200  # of the labels at most, in each half of the images
 
 
-def find_ensembles(
-    representations: dict[str, Representation], permutations: int = ensembles.PERMUTATIONS
-) -> Ensembles:
-    """By model, for each layer, the tested ensembles (S, 10, units) bool."""
-    return {
-        name: [
-            np.stack(
-                [
-                    ensembles.tested_ensembles(activations, found.labels, seed, permutations)
-                    for seed, activations in enumerate(layer)
-                ]
-            )
-            for layer in found.layers
+@dataclass(frozen=True)
+class Analysis:
+    """What is kept of every model: no activations but those of one seed's first layer.
+
+    tables: by model, for each layer, the tested ensembles (S, 10, units) bool. rows: one a model,
+    layer and seed (`ensemble_rows`). overlaps: by model, (S, 10, 10) of `ratio_overlaps` in the
+    first layer. stability: one row a model. first: by model, (N, units) of the first seed.
+    """
+
+    tables: dict[str, list[np.ndarray]]
+    rows: pd.DataFrame
+    overlaps: dict[str, np.ndarray]
+    stability: pd.DataFrame
+    first: dict[str, np.ndarray]
+
+
+def analyse(networks: dict[str, Rule], data: Dataset, permutations: int) -> Analysis:
+    """Look at one model after the other: the activations of a single one are held at a time."""
+    labels = data.test_labels.numpy()
+    tables, rows, overlaps, stable, first = {}, [], {}, {}, {}
+    for name, rule in with_untrained(networks):
+        layers = activations(rule, data)
+        tables[name] = [find_ensembles(layer, labels, permutations) for layer in layers]
+        rows += ensemble_rows(name, layers, tables[name], labels)
+        overlaps[name] = ratio_overlaps(layers[0], labels)
+        fewer = min(permutations, HALVES_PERMUTATIONS)
+        stable[name] = stability(layers[0], labels, fewer)
+        first[name] = layers[0][0].astype(np.float32)
+    return Analysis(tables, pd.DataFrame(rows), overlaps, pd.DataFrame(stable).T, first)
+
+
+def find_ensembles(layer: np.ndarray, labels: np.ndarray, permutations: int) -> np.ndarray:
+    """The tested ensembles (S, 10, units) bool of a layer (S, N, units)."""
+    return np.stack(
+        [
+            ensembles.tested_ensembles(of_seed, labels, seed, permutations)
+            for seed, of_seed in enumerate(layer)
         ]
-        for name, found in representations.items()
-    }
+    )
 
 
-def ensemble_table(representations: dict[str, Representation], found: Ensembles) -> pd.DataFrame:
-    """One row per model, layer and seed: how much of the layer is in ensembles, by each definition.
+def ensemble_rows(
+    name: str, layers: list[np.ndarray], tables: list[np.ndarray], labels: np.ndarray
+) -> list[dict]:
+    """One row per layer and seed: how much of the layer is in ensembles, by each definition.
 
     units: share of the layer's units in an ensemble (effect and permutation test); size: mean
     number of units per class; classes: with an ensemble at all; ratio 1, ratio 2, mean 0.5: share
@@ -41,45 +78,99 @@ def ensemble_table(representations: dict[str, Representation], found: Ensembles)
     classifier; active: share of units active per image; dead: share active for no image.
     """
     rows = []
-    for name, representation in representations.items():
-        for k, (layer, tables) in enumerate(
-            zip(representation.layers, found[name], strict=True), start=1
-        ):
-            for seed, (activations, table) in enumerate(zip(layer, tables, strict=True)):
-                means = ensembles.class_means(activations, representation.labels)
-                rows.append(
-                    {
-                        "model": name,
-                        "layer": k,
-                        "seed": seed,
-                        "units": table.any(0).mean(),
-                        "size": table.sum(1).mean(),
-                        "classes": table.any(1).sum(),
-                        "ratio 1": ensembles.ratio_ensembles(means, 1).any(0).mean(),
-                        "ratio 2": ensembles.ratio_ensembles(means, 2).any(0).mean(),
-                        "mean 0.5": ensembles.class_mean_ensembles(means).any(0).mean(),
-                        "nearest": ensembles.nearest_ensemble_accuracy(
-                            activations, representation.labels
-                        ),
-                        "active": active_fraction(activations).mean(),
-                        "dead": dead_units(activations).mean(),
-                    }
-                )
-    return pd.DataFrame(rows)
+    for k, (layer, of_layer) in enumerate(zip(layers, tables, strict=True), start=1):
+        for seed, (of_seed, table) in enumerate(zip(layer, of_layer, strict=True)):
+            means = ensembles.class_means(of_seed, labels)
+            rows.append(
+                {
+                    "model": name,
+                    "layer": k,
+                    "seed": seed,
+                    "units": table.any(0).mean(),
+                    "size": table.sum(1).mean(),
+                    "classes": table.any(1).sum(),
+                    "ratio 1": ensembles.ratio_ensembles(means, 1).any(0).mean(),
+                    "ratio 2": ensembles.ratio_ensembles(means, 2).any(0).mean(),
+                    "mean 0.5": ensembles.class_mean_ensembles(means).any(0).mean(),
+                    "nearest": ensembles.nearest_ensemble_accuracy(of_seed, labels),
+                    "active": active_fraction(of_seed).mean(),
+                    "dead": dead_units(of_seed).mean(),
+                }
+            )
+    return rows
 
 
-def ratio_overlaps(representation: Representation, layer: int, threshold: float = 2.0):
-    """Jaccard overlaps (S, 10, 10) of the ensembles by the paper's ratio, in one layer from 0.
+def shares(rows: pd.DataFrame) -> dict[str, np.ndarray]:
+    """By model, the share of units in an ensemble, (layers, S)."""
+    return {
+        name: of_model.pivot(index="layer", columns="seed", values="units").to_numpy()
+        for name, of_model in rows.groupby("model", sort=False)
+    }
+
+
+def definitions(rows: pd.DataFrame) -> pd.DataFrame:
+    """`ensemble_rows` by model and layer, mean over seeds."""
+    return rows.drop(columns="seed").groupby(["model", "layer"], sort=False).mean().round(3)
+
+
+def differences(rows: pd.DataFrame) -> dict[tuple[str, str], np.ndarray]:
+    """By pair of models, the difference (S,) of their shares of units in an ensemble, layer 1."""
+    share = shares(rows)
+    return {(one, other): share[one][0] - share[other][0] for one, other in PAIRS}
+
+
+def differences_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """`differences` with their 95 % intervals over seeds; of one seed alone there is none."""
+    share = shares(rows)
+    table = {}
+    for pair, values in differences(rows).items():
+        if len(values) > 1:
+            table[pair] = paired_difference(*(share[name][0] for name in pair))._asdict()
+        else:
+            table[pair] = {"mean": values.mean(), "low": np.nan, "high": np.nan}
+    return pd.DataFrame(table).T.rename_axis(["model", "minus"]).round(3)
+
+
+def sizes(analysis: Analysis, data: Dataset) -> pd.DataFrame:
+    """Units of each class's ensemble in layer 1, mean over seeds; FF by Kolmogorov–Smirnov too."""
+    table = pd.DataFrame(
+        {name: layers[0].sum(-1).mean(0) for name, layers in analysis.tables.items()},
+        index=list(data.classes),
+    )
+    ff, labels = analysis.first["FF"], data.test_labels.numpy()
+    grid = np.unique(np.quantile(ff, np.linspace(0, 1, 200)))
+    table["FF, Kolmogorov–Smirnov"] = [
+        ensembles.ks_ensemble(ff[labels == c], grid).sum() for c in range(len(data.classes))
+    ]
+    return table.round(1)
+
+
+def shared_units(analysis: Analysis, data: Dataset) -> pd.DataFrame:
+    """Units that two classes share in FF's layer 1 by the tested definition, mean over seeds."""
+    shared = np.mean([ensembles.overlaps(table) for table in analysis.tables["FF"][0]], 0)
+    return pd.DataFrame(shared, index=list(data.classes), columns=list(data.classes)).round(1)
+
+
+def preferred(analysis: Analysis, data: Dataset) -> dict[str, np.ndarray]:
+    """By model, the class that each unit (units,) of layer 1 prefers; −1 for a dead unit."""
+    labels = data.test_labels.numpy()
+    return {
+        name: np.where(dead_units(a), -1, ensembles.effect_size(a, labels).argmax(0))
+        for name, a in analysis.first.items()
+    }
+
+
+def ratio_overlaps(layer: np.ndarray, labels: np.ndarray, threshold: float = 2.0) -> np.ndarray:
+    """Jaccard overlaps (S, 10, 10) of the ensembles by the paper's ratio, of a layer (S, N, units).
 
     The ratio and not the effect size: a unit that two classes share has a smaller effect for each
     than the threshold that claims rest on.
     """
-    found = []
-    for activations in representation.layers[layer]:
-        means = ensembles.class_means(activations, representation.labels)
-        table = ensembles.ratio_ensembles(means, threshold)
-        found.append(np.nan_to_num(ensembles.jaccard(table[:, None], table[None])))
-    return np.stack(found)
+    matrices = []
+    for of_seed in layer:
+        table = ensembles.ratio_ensembles(ensembles.class_means(of_seed, labels), threshold)
+        matrices.append(np.nan_to_num(ensembles.jaccard(table[:, None], table[None])))
+    return np.stack(matrices)
 
 
 def similar_minus_others(overlaps: np.ndarray) -> np.ndarray:
@@ -90,23 +181,32 @@ def similar_minus_others(overlaps: np.ndarray) -> np.ndarray:
     return overlaps[:, similar].mean(1) - overlaps[:, others].mean(1)
 
 
-def stability(
-    representations: dict[str, Representation], permutations: int, layer: int = 0
-) -> pd.DataFrame:
-    """How much of it is the same again, per model in one layer (from 0).
+def stability(layer: np.ndarray, labels: np.ndarray, permutations: int) -> dict[str, float]:
+    """How much of a layer (S, N, units) is the same again.
 
     halves: Jaccard overlap of the ensembles of two halves of the test images, mean over seeds.
     seeds: mean correlation of the units of one seed with their best partners in the next, matched
     one to one; NaN for a single seed.
     """
-    rows = {}
-    for name, found in representations.items():
-        seeds = found.layers[layer]
-        halves = [
-            ensembles.split_half_jaccard(activations, found.labels, seed, permutations)
-            for seed, activations in enumerate(seeds)
-        ]
-        some = [activations[:2000].astype(np.float32) for activations in seeds]
-        matched = [match_units(a, b)[1].mean() for a, b in pairwise(some)]
-        rows[name] = {"halves": np.mean(halves), "seeds": np.mean(matched) if matched else np.nan}
-    return pd.DataFrame(rows).T
+    halves = [
+        ensembles.split_half_jaccard(of_seed, labels, seed, permutations)
+        for seed, of_seed in enumerate(layer)
+    ]
+    some = [of_seed[:MATCHED].astype(np.float32) for of_seed in layer]
+    matched = [match_units(a, b)[1].mean() for a, b in pairwise(some)]
+    return {"halves": np.mean(halves), "seeds": np.mean(matched) if matched else np.nan}
+
+
+def metrics(analysis: Analysis) -> dict[str, np.ndarray]:
+    """The metrics of notebook 04, one figure per seed each."""
+    found = {
+        f"{name} - {minus}/ensemble_units/layer1": values
+        for (name, minus), values in differences(analysis.rows).items()
+    }
+    for (name, k), rows in analysis.rows.groupby(["model", "layer"], sort=False):
+        found[f"{name}/ensemble_units/layer{k}"] = rows.units.to_numpy()
+        found[f"{name}/nearest_ensemble_accuracy/layer{k}"] = rows.nearest.to_numpy()
+    for name in ("FF", UNTRAINED):
+        overlaps = similar_minus_others(analysis.overlaps[name])
+        found[f"{name}/similar - other classes/overlap/layer1"] = overlaps
+    return found

@@ -1,34 +1,20 @@
-"""Trained networks and their representations as files, and back: npz without pickle.
+"""FF, BP on the FF objective, and BP: what notebooks 03, 04 and 06 train and ask of it."""
 
-A run keeps every seed's weights (`weights/<model>.npz`) and a compact set that is committed with
-the results (`representations/`): of one seed of each model the network (`compact.py`) and the
-activations of 1,000 test images, so that the analyses open on real representations after cloning.
-"""
-
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import torch
-from sklearn.model_selection import train_test_split
-from torch import Tensor
+import pandas as pd
 
+from ffcl_utils import rules
+from ffcl_utils.analysis.ensembles import PERMUTATIONS
 from ffcl_utils.analysis.sparsity import mean_hoyer
-from ffcl_utils.config import SYSTEMS, Config, configure
-from ffcl_utils.data.datasets import Dataset, load
-from ffcl_utils.data.files import class_names
-from ffcl_utils.files import npz_writer, read_json, read_npz
-from ffcl_utils.learning.history import History
-from ffcl_utils.paths import RESULTS
-from ffcl_utils.records.results import label
-from ffcl_utils.rules.backprop import Backprop
-from ffcl_utils.rules.bp_ff import BPFF
-from ffcl_utils.rules.forward_forward import ForwardForward
-from ffcl_utils.store.compact import network_files, read_weights, stacks_of
+from ffcl_utils.config import ConfigError, RuleConfig
+from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.rules.base import Rule, right
+from ffcl_utils.studies.printed import HOYER
 
-RULES = {"forward_forward": ForwardForward, "bp_ff": BPFF, "backprop": Backprop}
-# What notebook 03 trains: by model, the learning rule and what differs from its preset.
+# By model, its learning rule and what differs from the rule's preset.
 MODELS = {
     "FF": ("forward_forward", {}),
     "BP/FF": ("bp_ff", {}),
@@ -36,22 +22,27 @@ MODELS = {
     "BP, rate 0.01": ("backprop", {"learning_rate": 0.01}),
 }
 UNTRAINED = "untrained"  # FF's network before its training
-COMPACT_IMAGES = 1000
 
 
-def configure_models(preset: str, **overrides) -> dict[str, Config]:
-    """The settings of every model of notebook 03; each takes the overrides that it has."""
+def configure(preset: str, permutations: int = PERMUTATIONS, **settings) -> dict[str, RuleConfig]:
+    """The settings of every model; each takes those of the notebook's settings that it has.
+
+    permutations: of notebook 04, 20 or more, so that there is a 95 % quantile. Raises ConfigError.
+    """
+    if permutations < 20:
+        raise ConfigError(f"permutations={permutations}: 20 or more are needed")
     configs = {}
-    for name, (system, settings) in MODELS.items():
-        its_own = {k: v for k, v in overrides.items() if k in SYSTEMS[system].model_fields}
-        configs[name] = configure(system, preset, **(its_own | settings))
+    for name, (rule, own) in MODELS.items():
+        fields = rules.rule(rule).Config.model_fields
+        known = {key: value for key, value in settings.items() if key in fields}
+        configs[name] = rules.configure(rule, preset, **(known | own))
     return configs
 
 
-def train_models(configs: dict[str, Config], data: Dataset) -> tuple[dict, dict[str, History]]:
-    """The trained rule and the history of every model."""
-    rules = {name: RULES[MODELS[name][0]](config) for name, config in configs.items()}
-    return rules, {name: rule.fit(data) for name, rule in rules.items()}
+def untrained(networks: dict[str, Rule]) -> Rule:
+    """FF's networks as they were before their training."""
+    ff = networks["FF"]
+    return type(ff)(ff.config)
 
 
 def file_name(model: str) -> str:
@@ -59,173 +50,96 @@ def file_name(model: str) -> str:
     return model.lower().replace("/", "_").replace(", ", "_").replace(" ", "_").replace(".", "_")
 
 
-def layers_of(rule) -> tuple[list[Tensor], list[Tensor]]:
-    """Weights and biases of a rule with one network, layer by layer."""
-    (layers,) = stacks_of(rule).values()
-    return layers.weights, layers.biases
-
-
-def weight_files(rules: dict) -> dict[str, Callable[[Path], None]]:
-    """By file name, what writes every seed's weights and biases of each model, float32."""
-    files = {}
-    for name, rule in rules.items():
-        arrays = {
-            f"{kind}{k}": tensor.numpy(force=True)
-            for kind, tensors in zip(("weight", "bias"), layers_of(rule), strict=True)
-            for k, tensor in enumerate(tensors)
-        }
-        files[f"weights/{file_name(name)}.npz"] = npz_writer(arrays, np.savez)
-    return files
-
-
-def read_rule(path: Path, config: Config):
-    """The trained rule with the weights that `weight_files` wrote."""
-    rule = RULES[next(name for name, c in SYSTEMS.items() if type(config) is c)](config)
-    with np.load(path, allow_pickle=False) as stored, torch.no_grad():
-        for kind, tensors in zip(("weight", "bias"), layers_of(rule), strict=True):
-            for k, tensor in enumerate(tensors):
-                tensor.copy_(torch.from_numpy(stored[f"{kind}{k}"]))
-    return rule
-
-
-@dataclass(frozen=True)
-class Representation:
-    """What one model makes of the same test images.
-
-    layers: (S, N, units) each; weights: (S, in, out) each, hidden layers; correct: (S, N) bool,
-    images that the model classifies rightly (all True for an untrained one); labels: (N,).
-    """
-
-    layers: list[np.ndarray]
-    weights: list[np.ndarray]
-    correct: np.ndarray
-    labels: np.ndarray
-
-
-def represent(rule, images: Tensor, labels: Tensor, trained: bool = True) -> Representation:
-    """A model's representation of images (N, 784) uint8 with their labels (N,)."""
-    layers = [layer.numpy() for layer in rule.representations(images, labels)]
-    weights = [w.numpy(force=True) for w in layers_of(rule)[0][: len(layers)]]
-    right = (rule.predict(images).argmax(-1) == labels).numpy() if trained else None
-    if right is None:
-        right = np.ones(layers[0].shape[:2], dtype=bool)
-    return Representation(layers, weights, right, labels.numpy())
-
-
 @dataclass(frozen=True)
 class Measured:
-    """What notebook 03 says of a model: correct: (S, N) bool; hoyer: (layers, S)."""
+    """What notebook 03 says of a model. correct: (S, N) bool, test images; hoyer: (layers, S)."""
 
     correct: np.ndarray
     hoyer: np.ndarray
 
 
-def measure(rule, data: Dataset) -> Measured:
+def measure(rule: Rule, data: Dataset) -> Measured:
     """Which test images a trained model gets right, and the Hoyer sparsity of each layer on them.
 
-    Of one model after the other: five seeds' activations are half a gigabyte, and are not kept.
+    The right label is written into the images where the rule writes one. A layer that is silent for
+    all of them has no sparsity: NaN.
     """
-    found = represent(rule, data.test_images, data.test_labels)
-    hoyer = np.stack([mean_hoyer(layer, found.correct) for layer in found.layers])
-    return Measured(found.correct, hoyer)
+    correct = right(rule, data).numpy()
+    layers = rule.representations(data.test_images, data.test_labels)
+    return Measured(correct, np.stack([mean_hoyer(layer.numpy(), correct) for layer in layers]))
 
 
-def stratified(labels: Tensor, count: int) -> Tensor:
-    """Indices of `count` images, every class with its share, the same ones in every run."""
-    if count >= len(labels):
-        return torch.arange(len(labels))
-    chosen, _ = train_test_split(
-        np.arange(len(labels)), train_size=count, stratify=labels.numpy(), random_state=0
-    )
-    return torch.from_numpy(np.sort(chosen))
+def accuracy_curves(networks: dict[str, Rule]) -> dict[str, dict[str, np.ndarray]]:
+    """Test accuracy per epoch (E, S) by model, for the figure."""
+    return {
+        name: {"test": next(iter(rule.history.starting_with("test_accuracy/").values()))}
+        for name, rule in networks.items()
+    }
 
 
-def compact_files(rules: dict, data: Dataset) -> dict[str, Callable[[Path], None]]:
-    """By file name, what writes the compact set: the first seed of each model, float16.
+def goodness_curves(networks: dict[str, Rule]) -> dict[str, dict[str, np.ndarray]]:
+    """Mean goodness of positive and negative data per epoch (E, S), by model and layer."""
+    return {
+        f"{name}, {layer}": {
+            f"{kind} data": networks[name].history[f"{kind}_goodness/{layer}"]
+            for kind in ("positive", "negative")
+        }
+        for name in ("FF", "BP/FF")
+        for layer in networks[name].history.starting_with("positive_goodness/")
+    }
 
-    One file of activations and one of weights per layer; of the untrained network activations only.
+
+def settings_table(networks: dict[str, Rule]) -> pd.DataFrame:
+    """Every model's settings, a column each."""
+    return pd.DataFrame({n: rule.config.model_dump() for n, rule in networks.items()}).fillna("")
+
+
+def accuracy_table(measured: dict[str, Measured], seeds: list[int]) -> pd.DataFrame:
+    """Accuracy on all test images in %: a row a model, a column a seed, then mean and std."""
+    shares = {name: found.correct.mean(1) for name, found in measured.items()}
+    table = 100 * pd.DataFrame(shares, index=seeds).rename_axis("seed").T
+    return table.round(2).assign(mean=table.mean(axis=1).round(2), std=table.std(axis=1).round(2))
+
+
+def hoyer_table(measured: dict[str, Measured], dataset: str) -> pd.DataFrame:
+    """Hoyer sparsity by model and layer beside the range that the authors' outputs print."""
+    printed = HOYER.get(dataset, {})
+    rows = {}
+    for name, found in measured.items():
+        for k, values in enumerate(found.hoyer):
+            ranges = printed.get(name)
+            rows[name, f"layer {k + 1}"] = {
+                "mean": values.mean().round(3),
+                "lowest seed": values.min().round(3),
+                "highest seed": values.max().round(3),
+                "printed": " – ".join(map(str, ranges[k])) if ranges and k < len(ranges) else "",
+            }
+    return pd.DataFrame(rows).T
+
+
+def metrics(measured: dict[str, Measured]) -> dict[str, np.ndarray]:
+    """The metrics of notebook 03, one figure per seed each."""
+    found = {f"{name}/test_accuracy": m.correct.mean(1) for name, m in measured.items()}
+    hoyer = {name: m.hoyer for name, m in measured.items()}
+    for name, layers in hoyer.items():
+        for k, values in enumerate(layers, start=1):
+            found[f"{name}/hoyer/layer{k}"] = values
+    difference = hoyer["FF"][:2] - hoyer["BP"][:2]
+    found["FF - BP/hoyer/layers 1 and 2"] = difference.min(0)
+    found["BP, rate 0.01 - FF/hoyer/layer1"] = hoyer["BP, rate 0.01"][0] - hoyer["FF"][0]
+    return found
+
+
+def with_untrained(networks: dict[str, Rule]) -> Iterator[tuple[str, Rule]]:
+    """Every model by name, the untrained network last."""
+    yield from networks.items()
+    yield UNTRAINED, untrained(networks)
+
+
+def activations(rule: Rule, data: Dataset) -> list[np.ndarray]:
+    """Activations (S, N, units) of each hidden layer for the test images, the right label written.
+
+    In float16, which halves the memory; every figure of an ensemble is computed from these.
     """
-    rows = stratified(data.test_labels, COMPACT_IMAGES)
-    images, labels = data.test_images[rows], data.test_labels[rows]
-    untrained = {UNTRAINED: ForwardForward(rules["FF"].config)}
-    files = {}
-    for name, rule in (rules | untrained).items():
-        found = represent(rule, images, labels, trained=name != UNTRAINED)
-        for k, layer in enumerate(found.layers, 1):
-            arrays = {"activations": layer[:1].astype(np.float16)}
-            if k == 1:
-                arrays |= {"labels": found.labels, "correct": found.correct[:1]}
-            path = f"representations/{file_name(name)}_layer{k}.npz"
-            files[path] = npz_writer(arrays, np.savez_compressed)
-        if name != UNTRAINED:
-            files |= network_files(file_name(name), rule)
-    return files
-
-
-@dataclass(frozen=True)
-class Source:
-    """Representations of the test images by model, untrained last, and where they come from.
-
-    name, classes, sha256: of the data, as a Dataset has them. note: for the figures.
-    """
-
-    representations: dict[str, Representation]
-    configs: dict[str, Config]
-    name: str
-    classes: tuple[str, ...]
-    sha256: dict[str, str]
-    note: str
-
-
-def read_representations(folder: str) -> Source:
-    """What notebook 03 left in a folder, with every seed, computed on all test images.
-
-    For "" the compact set that is committed with the results: one seed, 1,000 images. Raises
-    FileNotFoundError where there is none.
-    """
-    if not folder:
-        return _read_compact(RESULTS / "paper" / "03_forward_forward")
-    configs = stored_configs(Path(folder))
-    data = load(configs["FF"].dataset)
-    found = {}
-    for name, config in configs.items():
-        rule = read_rule(Path(folder) / "weights" / f"{file_name(name)}.npz", config)
-        found[name] = _half(represent(rule, data.test_images, data.test_labels))
-    untrained = ForwardForward(configs["FF"])
-    found[UNTRAINED] = _half(represent(untrained, data.test_images, data.test_labels, False))
-    return Source(found, configs, data.name, data.classes, data.sha256, label(configs["FF"]))
-
-
-def stored_configs(folder: Path) -> dict[str, Config]:
-    """The settings that notebook 03 left in its results folder, by model."""
-    settings = read_json(folder / "provenance.json")["config"]
-    return {name: SYSTEMS[MODELS[name][0]](**values) for name, values in settings.items()}
-
-
-def _half(found: Representation) -> Representation:
-    """Activations in float16: half the memory, and what the committed set has."""
-    layers = [layer.astype(np.float16) for layer in found.layers]
-    return Representation(layers, found.weights, found.correct, found.labels)
-
-
-def _read_compact(folder: Path) -> Source:
-    origin, configs = read_json(folder / "provenance.json"), stored_configs(folder)
-    found = {}
-    for name in (*configs, UNTRAINED):
-        base = folder / "representations" / file_name(name)
-        layers = [read_npz(path) for path in sorted(base.parent.glob(f"{base.name}_layer*.npz"))]
-        if not layers:
-            raise FileNotFoundError(f"no representations of {name} in {base.parent}")
-        weights = [] if name == UNTRAINED else read_weights(base)["weights"]
-        found[name] = Representation(
-            [layer["activations"] for layer in layers],
-            weights[: len(layers)],
-            layers[0]["correct"],
-            layers[0]["labels"],
-        )
-    one_seed = {name: config.model_copy(update={"seeds": 1}) for name, config in configs.items()}
-    note = (
-        f"{label(one_seed['FF'])} · committed {COMPACT_IMAGES} images of {origin['git_commit'][:7]}"
-    )
-    name = origin["dataset"]
-    return Source(found, one_seed, name, class_names(name), origin["data_sha256"], note)
+    layers = rule.representations(data.test_images, data.test_labels)
+    return [layer.numpy().astype(np.float16) for layer in layers]

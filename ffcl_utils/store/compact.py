@@ -1,61 +1,53 @@
-"""One seed of a trained network as small files that are committed with the results.
+"""One seed of a trained network as a small file that is committed with the results.
 
-Weights in float16, biases in float32, one npz file a layer; twins have two stacks of layers.
+Weights are whole numbers of 8 bits with one scale for the incoming weights of each unit; biases are
+float32. What such a network says of an image is close to what the trained one says, not the same.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from ffcl_utils.files import npz_writer, read_npz
-from ffcl_utils.learning.layers import Layers
-from ffcl_utils.learning.twins import Twins
+from ffcl_utils import rules
+from ffcl_utils.config import validated
+from ffcl_utils.store.jobs import fill
+from ffcl_utils.store.networks import StoreError, load_arrays, save_arrays
 
-
-def stacks_of(rule) -> dict[str, Layers]:
-    """The layers of a rule by what a file's name says of them: twins have a first and a second."""
-    if isinstance(rule, Twins):
-        return {"_first": rule.first, "_second": rule.second}
-    return {"": rule.layers if hasattr(rule, "layers") else rule.network.layers}
+LEVELS = 127  # on each side of zero
+SCALE = " scale"  # what the name of a weight's scales ends with
 
 
-def network_files(name: str, rule) -> dict[str, Callable[[Path], None]]:
-    """By file name, what writes the network of a rule's first seed; name: as files call it."""
-    files = {}
-    for stack, layers in stacks_of(rule).items():
-        for k, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True), 1):
-            arrays = {
-                "weights": weight[:1].numpy(force=True).astype(np.float16),
-                "biases": bias[:1].numpy(force=True),
-            }
-            path = f"representations/{name}{stack}_weights{k}.npz"
-            files[path] = npz_writer(arrays, np.savez_compressed)
-    return files
+def write_compact(path: Path, rule) -> None:
+    """Write the network of a rule's first seed, with its settings, whole or not at all."""
+    one = rule.config.of_seeds(rule.config.first_seed, 1)
+    arrays = {}
+    for name, tensor in rule.tensors().items():
+        values = tensor[0].numpy(force=True)
+        if len(values) == 1:  # a bias, (1, units)
+            arrays[name] = values
+            continue
+        scale = np.abs(values).max(0) / LEVELS
+        arrays[name + SCALE] = scale.astype(np.float32)
+        arrays[name] = np.round(values / np.where(scale > 0, scale, 1)).astype(np.int8)
+    save_arrays(path, arrays, {"rule": one.rule, "settings": one.model_dump(mode="json")})
 
 
-def read_weights(base: Path) -> dict[str, list[np.ndarray]]:
-    """Weights and biases (1, …) of every layer, float32; base: folder, and the files' first part.
+def read_compact(path: Path):
+    """The rule of one seed that `write_compact` wrote, ready to predict.
 
-    Raises FileNotFoundError where there are none.
+    Raises StoreError where the file is damaged or of settings that the rule no longer has, and
+    FileNotFoundError where there is none.
     """
-    found = [read_npz(path) for path in sorted(base.parent.glob(f"{base.name}_weights*.npz"))]
-    if not found:
-        raise FileNotFoundError(f"no weights of {base.name} in {base.parent}")
-    return {
-        kind: [layer[kind].astype(np.float32) for layer in found if kind in layer]
-        for kind in ("weights", "biases")
+    arrays, header = load_arrays(path)
+    try:
+        settings = header["settings"] | {"layers": tuple(header["settings"]["layers"])}
+        chosen = rules.rule(header["rule"])
+        rule = chosen(validated(chosen.Config, **settings))
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path} is no network of this version: {error}") from None
+    weights = {
+        name: array * arrays[name + SCALE] if name + SCALE in arrays else array
+        for name, array in arrays.items()
     }
-
-
-def read_network(base: Path, rule):
-    """`rule`, untrained and of one seed, with the weights that `network_files` wrote."""
-    for stack, layers in stacks_of(rule).items():
-        stored = read_weights(base.with_name(base.name + stack))
-        pairs = ((layers.weights, stored["weights"]), (layers.biases, stored["biases"]))
-        with torch.no_grad():
-            for tensors, arrays in pairs:
-                for tensor, array in zip(tensors, arrays, strict=True):
-                    tensor.copy_(torch.from_numpy(array))
+    fill(rule, [weights])
     return rule

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import write_whole
@@ -30,9 +30,9 @@ def save_arrays(path: Path, arrays: Arrays, header: dict) -> None:
     """Write arrays and a header (JSON) into a safetensors file, whole or not at all."""
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     header = header | {"sha256": _digest(arrays)}
-    metadata = {"header": json.dumps(header, ensure_ascii=False)}
+    content = save(arrays, {"header": json.dumps(header, ensure_ascii=False)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda temporary: save_file(arrays, temporary, metadata=metadata))
+    write_whole(path, lambda temporary: temporary.write_bytes(content))
 
 
 def load_arrays(path: Path, **expected) -> tuple[Arrays, dict]:

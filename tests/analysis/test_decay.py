@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from sklearn.metrics import r2_score
 
-from ffcl_utils.analysis.decay import decay_summary, decay_table, fit_decay, fit_history
-from ffcl_utils.learning.history import History
+from ffcl_utils.analysis.decay import fit_decay
 
 T = np.arange(1, 31.0)
 
@@ -114,15 +113,3 @@ def test_a_linear_fit_is_the_least_squares_line():
 def test_too_short_or_broken_curves_are_refused(loss):
     with pytest.raises(ValueError, match="at least 7 epochs of finite losses"):
         fit_decay(loss)
-
-
-def test_the_table_has_a_row_for_every_curve():
-    exponential = np.exp(-T / 4)
-    curves = np.stack([exponential, 2 * exponential, 0.1 * T], 1)
-    history = History((5, 6, 7), {"train_loss/total": curves, "test_loss/total": curves})
-    table = decay_table(fit_history(history), history.seeds)
-    assert list(table.seed) == [5, 6, 7] * 2
-    assert list(table.exponential) == [True, True, False] * 2
-    summary = decay_summary(table)
-    assert summary.exponential.tolist() == pytest.approx([2 / 3, 2 / 3])
-    assert summary.verdicts.iloc[0] == "2 exponential, 1 does not fall"

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from scipy.stats import ks_2samp, permutation_test
 
+from ffcl_utils import rules
 from ffcl_utils.analysis import ensembles, similarity, sparsity, statistics, weights
-from ffcl_utils.config import configure
-from tests.rules.test_goodness import RULES
 
 vectors = hnp.arrays(
     np.float64, 8, elements=st.floats(0, 100, allow_subnormal=False).map(lambda x: round(x, 3))
@@ -75,7 +74,7 @@ def test_pure_noise_has_no_ensembles_beyond_the_family_wise_rate():
 
 @pytest.mark.parametrize("system", ["forward_forward", "backprop"])
 def test_an_untrained_network_has_no_ensembles_at_the_effect_threshold(digits, system):
-    rule = RULES[system](configure(system, "smoke", seeds=2))
+    rule = rules.rule(system)(rules.configure(system, "smoke", seeds=2))
     labels = digits.test_labels.numpy()
     for layer in rule.representations(digits.test_images, digits.test_labels):
         for activations in layer.numpy():

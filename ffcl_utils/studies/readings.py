@@ -4,19 +4,20 @@ A reading is a choice of what the paper leaves open: how pairs are drawn, the ma
 size, whether there is a trainable input layer, and which network predicts.
 """
 
-from itertools import groupby, product
+from itertools import product
 
 import numpy as np
 import pandas as pd
-import torch
 
-from ffcl_utils.analysis.decay import fit_decay
+from ffcl_utils import rules
+from ffcl_utils.analysis.decay import can_be_fitted, fit_decay
 from ffcl_utils.analysis.geometry import class_cosines, effective_dimension, silent_share
 from ffcl_utils.analysis.statistics import paired_difference
-from ffcl_utils.claims.assess import A1_BAND, REPRODUCED, best_seed_within, share_of_seeds
-from ffcl_utils.config import Config, ConfigError, configure
+from ffcl_utils.claims.judges import REPRODUCED
+from ffcl_utils.claims.ledger import claim
+from ffcl_utils.config import ConfigError, RuleConfig
 from ffcl_utils.data.datasets import Dataset
-from ffcl_utils.rules.improved_ffcl import ImprovedFFCL
+from ffcl_utils.rules.base import Rule
 
 SETTINGS = ["pairing", "margin", "batch_size", "trainable_input_layer", "representation_loss"]
 PREDICTORS = ["first", "second", "mean"]
@@ -32,13 +33,10 @@ EXTRA = (
 )
 COLLAPSED = 3  # of ten classes, less than a third as many directions
 PROBES = 2000  # test images on which the representations are looked at
-TOGETHER = 40  # networks in one training: more no longer fit the processor's cache
 
 
-def configure_readings(
-    preset: str, compare_loss: str | None = None, **overrides
-) -> dict[str, Config]:
-    """The settings of every reading, by its name; raises ConfigError as `configure` does.
+def configure(preset: str, compare_loss: str | None = None, **settings) -> dict[str, RuleConfig]:
+    """The settings of every reading, by its name; raises ConfigError as `rules.configure` does.
 
     compare_loss: a name in losses.REPRESENTATION_LOSSES, which adds readings with that loss.
     """
@@ -48,14 +46,14 @@ def configure_readings(
         readings += [
             {"representation_loss": compare_loss, "batch_size": size} for size in GRID["batch_size"]
         ]
-    clash = sorted({name for name in SETTINGS if overrides.get(name) is not None})
+    clash = sorted({name for name in SETTINGS if settings.get(name) is not None})
     if clash:
         raise ConfigError(f"{', '.join(clash)}: this study goes through all of them itself")
-    configs = [configure("improved_ffcl", preset, **(overrides | r)) for r in readings]
+    configs = [rules.configure("improved_ffcl", preset, **(settings | r)) for r in readings]
     return {reading_name(config): config for config in configs}
 
 
-def reading_name(config: Config) -> str:
+def reading_name(config: RuleConfig) -> str:
     """Such as "balanced, margin 0.2, batch 64"."""
     more = ", input layer" if config.trainable_input_layer else ""
     if config.representation_loss != "cosine_embedding":
@@ -63,56 +61,50 @@ def reading_name(config: Config) -> str:
     return f"{config.pairing}, margin {config.margin:g}, batch {config.batch_size}{more}"
 
 
-def train_readings(configs: dict[str, Config], data: Dataset) -> pd.DataFrame:
-    """Train all readings, those of one shape at once. One row a run: reading and seed.
+def band() -> tuple[float, float]:
+    """Shares of images between which the best seed agrees with "up to 63 %": claim A1."""
+    judge = claim("A1").judge
+    return judge.low, judge.high
+
+
+def run_table(networks: dict[str, Rule], data: Dataset) -> pd.DataFrame:
+    """What every trained reading came to: one row a run, a reading and seed.
 
     Columns: the settings, seed; first, second, mean (test accuracy of each predictor after the last
-    epoch); train and test (whether the total loss decays exponentially, as claims A2 and A3 ask);
-    and what the first network's last hidden layer makes of test images: silent (share of images
-    without any active unit), same and other (mean cosine of two images of one class and of two),
-    dimension (participation ratio), length (mean norm of what enters the output layer).
+    epoch); train and test (whether the total loss decays exponentially, as claims A2 and A3 ask;
+    not where it cannot be fitted); and what the first network's last hidden layer makes of test
+    images: silent (share of images without any active unit), same and other (mean cosine of two
+    images of one class and of two), dimension (participation ratio), length (mean norm of what
+    enters the output layer).
     """
-    rows = []
-    by_shape = sorted(configs.values(), key=_shape)
-    for _, group in groupby(by_shape, key=_shape):
-        group = list(group)
-        size = max(1, TOGETHER // group[0].seeds)
-        for start in range(0, len(group), size):
-            rows += _train_together(group[start : start + size], data)
-    return pd.DataFrame(rows)
+    return pd.concat([_runs_of(rule, data) for rule in networks.values()], ignore_index=True)
 
 
-def _shape(config: Config) -> tuple:
-    return config.batch_size, config.trainable_input_layer, config.representation_loss
-
-
-def _train_together(configs: list[Config], data: Dataset) -> list[dict]:
-    twins = ImprovedFFCL(*configs)
-    history = twins.fit(data, watch=dict)
-    with torch.no_grad():
-        hidden = twins.first.forward(twins.scaled(data.test_images[:PROBES]))[-2].numpy(force=True)
+def _runs_of(rule: Rule, data: Dataset) -> pd.DataFrame:
+    config, history = rule.config, rule.history
+    hidden = rule.hidden_layers(data.test_images[:PROBES])[0][-1].numpy()
     same, other = class_cosines(hidden, data.test_labels[:PROBES].numpy())
-    figures = {
-        **{twin: history[f"test_accuracy/{twin}"][-1] for twin in PREDICTORS},
-        **{
-            part: [fit_decay(loss).exponential for loss in history[f"{part}_loss/total"].T]
-            for part in ("train", "test")
-        },
-        "silent": silent_share(hidden),
-        "same": same,
-        "other": other,
-        "dimension": effective_dimension(hidden),
-        "length": np.linalg.norm(hidden, axis=-1).mean(-1),
-    }
-    return [
+    return pd.DataFrame(
         {
             "reading": reading_name(config),
             **{name: getattr(config, name) for name in SETTINGS},
-            "seed": seed,
-            **{name: values[k] for name, values in figures.items()},
+            "seed": config.seed_list,
+            **{twin: history[f"test_accuracy/{twin}"][-1] for twin in PREDICTORS},
+            **{
+                part: [_is_exponential(loss) for loss in history[f"{part}_loss/total"].T]
+                for part in ("train", "test")
+            },
+            "silent": silent_share(hidden),
+            "same": same,
+            "other": other,
+            "dimension": effective_dimension(hidden),
+            "length": np.linalg.norm(hidden, axis=-1).mean(-1),
         }
-        for k, (config, seed) in enumerate(twins.networks)
-    ]
+    )
+
+
+def _is_exponential(loss: np.ndarray) -> bool:
+    return can_be_fitted(loss) and fit_decay(loss).exponential
 
 
 def cells(runs: pd.DataFrame) -> pd.DataFrame:
@@ -121,7 +113,7 @@ def cells(runs: pd.DataFrame) -> pd.DataFrame:
     Columns: accuracy (mean), std, best; 63 % (best seed within the band of claim A1, which is how
     "up to 63 %" is read); train and test (exponential for 80 % of the seeds or more, as A2 and A3).
     """
-    exponential = share_of_seeds(0.8, 0.5)
+    up_to, exponential = claim("A1").judge, claim("A2").judge
     rows = []
     for reading, of_reading in runs.groupby("reading", sort=False):
         for predictor in PREDICTORS:
@@ -134,9 +126,9 @@ def cells(runs: pd.DataFrame) -> pd.DataFrame:
                     "accuracy": accuracy.mean(),
                     "std": accuracy.std(ddof=1) if len(accuracy) > 1 else 0.0,
                     "best": accuracy.max(),
-                    "63 %": best_seed_within(*A1_BAND)(accuracy) == REPRODUCED,
-                    "train": exponential(of_reading["train"].to_numpy()) == REPRODUCED,
-                    "test": exponential(of_reading["test"].to_numpy()) == REPRODUCED,
+                    "63 %": up_to.verdict(accuracy) == REPRODUCED,
+                    "train": exponential.verdict(of_reading["train"]) == REPRODUCED,
+                    "test": exponential.verdict(of_reading["test"]) == REPRODUCED,
                 }
             )
     return pd.DataFrame(rows)
@@ -146,7 +138,7 @@ def main_effects(runs: pd.DataFrame) -> pd.DataFrame:
     """Mean accuracy at each level of a setting minus at its other levels, with its 95 % interval.
 
     Over the factorial part of the study, where every setting is balanced against all others; the
-    interval is over seeds, each compared with itself. Needs two seeds or more.
+    interval is over seeds, each compared with itself; of one seed alone there is none.
     """
     grid = _factorial(runs).melt(
         [*SETTINGS, "seed"], PREDICTORS, var_name="predictor", value_name="accuracy"
@@ -155,8 +147,11 @@ def main_effects(runs: pd.DataFrame) -> pd.DataFrame:
     for setting in (*GRID, "predictor"):
         by_level = grid.groupby(["seed", setting], sort=False)["accuracy"].mean().unstack()
         for level in by_level:
-            effect = paired_difference(by_level[level], by_level.drop(columns=level).mean(axis=1))
-            rows.append({"setting": setting, "level": level, **effect._asdict()})
+            others = by_level.drop(columns=level).mean(axis=1)
+            effect = {"mean": (by_level[level] - others).mean(), "low": np.nan, "high": np.nan}
+            if len(by_level) > 1:
+                effect = paired_difference(by_level[level], others)._asdict()
+            rows.append({"setting": setting, "level": level, **effect})
     return pd.DataFrame(rows)
 
 
@@ -175,11 +170,11 @@ def _factorial(runs: pd.DataFrame) -> pd.DataFrame:
 
 def answer(found: pd.DataFrame) -> str:
     """In words, from the table of `cells`: which readings agree with the paper, which do not."""
-    low, high = (f"{100 * bound:g}" for bound in A1_BAND)
+    low, high = (f"{100 * bound:g}" for bound in band())
     agree = found[found["63 %"]]
     curves = agree[agree["train"] & agree["test"]]
-    above = found[found["best"] > A1_BAND[1]]
-    below = found[found["best"] < A1_BAND[0]]
+    above = found[found["best"] > band()[1]]
+    below = found[found["best"] < band()[0]]
     either = found[found["train"] & found["test"]]
     return (
         f"Of {len(found)} cells, {len(agree)} have a best seed within {low}–{high} %, and so agree "
@@ -199,15 +194,15 @@ def why_weak(runs: pd.DataFrame) -> str:
     by_reading = runs.groupby("reading", sort=False)[
         ["first", "silent", "dimension", "length"]
     ].mean()
-    weak = by_reading[by_reading["first"] < A1_BAND[0]]
-    strong = by_reading[by_reading["first"] >= A1_BAND[0]]
+    weak = by_reading[by_reading["first"] < band()[0]]
+    strong = by_reading[by_reading["first"] >= band()[0]]
     found = {
         "have silent images": weak["silent"] > 0,
         f"collapse to fewer than {COLLAPSED} directions": weak["dimension"] < COLLAPSED,
         "starve the output layer": weak["length"] < strong["length"].median() / 2,
     }
     told = pd.concat(found, axis=1)
-    sentences = [f"{len(weak)} readings stay below {100 * A1_BAND[0]:g} % on average."]
+    sentences = [f"{len(weak)} readings stay below {100 * band()[0]:g} % on average."]
     for reason, holds in told.items():
         names = f" ({'; '.join(holds.index[holds])})" if holds.any() else ""
         sentences.append(f"{holds.sum()} of them {reason}{names}.")
@@ -226,3 +221,38 @@ def _listed(rows: pd.DataFrame) -> str:
         for reading, own in rows.groupby("reading", sort=False)
     ]
     return f" ({'; '.join(names)})"
+
+
+def effects_in_points(effects: pd.DataFrame) -> pd.DataFrame:
+    """`main_effects` in percentage points, with a name a row, for the figure."""
+    points = effects[["mean", "low", "high"]].mul(100)
+    return points.assign(name=effects["setting"] + " " + effects["level"].astype(str))
+
+
+def geometry(runs: pd.DataFrame) -> pd.DataFrame:
+    """What the last hidden layer of each reading looks like, the least accurate first."""
+    columns = ["mean", "silent", "same", "other", "dimension", "length"]
+    table = runs.groupby("reading")[columns].mean().rename(columns={"mean": "accuracy"})
+    return table.sort_values("accuracy").round(3)
+
+
+def geometry_panels(runs: pd.DataFrame) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """For the figure: by what is shown, its value and the accuracy in % of every run."""
+    accuracy = 100 * runs["mean"].to_numpy()
+    shown = {
+        "cosine of two classes minus of one": runs["other"] - runs["same"],
+        "share of silent images": runs["silent"],
+        "directions filled (participation ratio)": runs["dimension"],
+        "length of what enters the output": runs["length"],
+    }
+    return {name: (values.to_numpy(), accuracy) for name, values in shown.items()}
+
+
+def settings_of_runs(runs: pd.DataFrame) -> np.ndarray:
+    """Pairing and margin of every run, by which the figure's points are grouped."""
+    return (runs["pairing"] + ", margin " + runs["margin"].astype(str)).to_numpy()
+
+
+def metrics(runs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The metrics of notebook 07, one figure per seed each."""
+    return {"margin_effect": margin_effect(runs)}

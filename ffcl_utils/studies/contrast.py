@@ -9,13 +9,14 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from ffcl_utils import rules
+from ffcl_utils.analysis.locality import off_layer_gradient
 from ffcl_utils.analysis.statistics import paired_difference
-from ffcl_utils.config import Config, ConfigError, configure
+from ffcl_utils.claims.ledger import claim
+from ffcl_utils.config import ConfigError, RuleConfig
 from ffcl_utils.data.datasets import Dataset
-from ffcl_utils.learning.history import History
 from ffcl_utils.learning.twins import accuracies, with_mean
-from ffcl_utils.rules.backprop import Backprop
-from ffcl_utils.rules.mirror_contrast import MirrorContrast
+from ffcl_utils.rules.base import Rule
 
 MIRROR, BACKPROP, SAME = "mirror contrast", "backprop", "backprop, same ingredients"
 Network = Literal["paper", "wide"]
@@ -50,73 +51,91 @@ WIDE = {
 BACKPROP_RATE, SAME_RATE = 1e-3, 6e-3
 
 
-def configure_study(preset: str, network: Network = "paper", **overrides) -> dict[str, Config]:
-    """The settings of every training, by name; raises ConfigError as `configure` does.
+def configure(preset: str, network: Network = "paper", **settings) -> dict[str, RuleConfig]:
+    """The settings of every training, by name; raises ConfigError as `rules.configure` does.
 
     network: "paper", with all ablations and backpropagation, or "wide", mirror contrast alone.
     """
     if network not in get_args(Network):
-        raise ConfigError(f"unknown network {network!r}: choose one of paper, wide")
-    given = {name: value for name, value in overrides.items() if value is not None}
+        raise ConfigError(f"network={network!r}: choose one of {', '.join(get_args(Network))}")
+    given = {name: value for name, value in settings.items() if value is not None}
     if network == "wide":
-        return {MIRROR: configure("mirror_contrast", preset, **(WIDE | given))}
-    full = configure("mirror_contrast", preset, **given)
+        return {MIRROR: rules.configure("mirror_contrast", preset, **(WIDE | given))}
+    full = rules.configure("mirror_contrast", preset, **given)
     configs = {MIRROR: full}
     fewer = given | {"seeds": min(ABLATION_SEEDS, full.seeds)}
     for name, change in WITHOUT.items():
-        configs[name] = configure("mirror_contrast", preset, **(fewer | change))
+        configs[name] = rules.configure("mirror_contrast", preset, **(fewer | change))
     shared = {name: getattr(full, name) for name in ("dataset", "layers", "epochs")}
     shared["batch_size"] = 2 * full.batch_size  # as it was tuned: there are no pairs to be had
     # Two for every seed: the mean of a pair is what the mean of the twins has to be held against.
     shared |= {"seeds": 2 * full.seeds, "first_seed": full.first_seed}
     ingredients = {name: getattr(full, name) for name in ("input_dropout", "schedule")}
-    configs[BACKPROP] = configure("backprop", preset, learning_rate=BACKPROP_RATE, **shared)
-    configs[SAME] = configure("backprop", preset, learning_rate=SAME_RATE, **(shared | ingredients))
+    rates = {"learning_rate": BACKPROP_RATE}, ingredients | {"learning_rate": SAME_RATE}
+    for name, own in zip((BACKPROP, SAME), rates, strict=True):
+        configs[name] = rules.configure("backprop", preset, **(shared | own))
     return configs
 
 
-def ablation_config(configs: dict[str, Config]) -> Config:
-    """The settings of one ablation, which has fewer seeds; where there is none, the twins'."""
-    return configs.get(next(iter(WITHOUT)), configs[MIRROR])
+def target(network: Network) -> float:
+    """The share of images that claim X1 (the paper's network) or X2 (wide ones) asks for."""
+    return claim("X1" if network == "paper" else "X2").judge.low
 
 
-def train_study(
-    configs: dict[str, Config], data: Dataset
-) -> tuple[pd.DataFrame, dict[str, History], MirrorContrast]:
-    """Train all. One row a run: model, seed; one (test accuracy of the first network of a pair)
-    and mean (of the pair, their softmax outputs averaged). Then every model's history, by name,
-    and the twins of mirror contrast with all its ingredients.
-    """
-    tables, histories, twins = [], {}, {}
-    for name, config in configs.items():
-        seeds = config.seed_list
+def run_table(networks: dict[str, Rule], data: Dataset) -> pd.DataFrame:
+    """One row a run: model, seed; one (test accuracy of the first network of a pair) and mean (of
+    the pair, their softmax outputs averaged)."""
+    tables = []
+    for name, rule in networks.items():
+        seeds = rule.config.seed_list
         if name in (BACKPROP, SAME):
-            networks = Backprop(config)
-            histories[name] = networks.fit(data)
             seeds = seeds[: len(seeds) // 2]
-            scores = with_mean(*networks.predict(data.test_images).split(len(seeds)))
+            scores = with_mean(*rule.predict(data.test_images).split(len(seeds)))
         else:
-            twins[name] = MirrorContrast(config)
-            histories[name] = twins[name].fit(data)
-            scores = twins[name].twin_probabilities(data.test_images)
+            scores = rule.twin_probabilities(data.test_images)
         found = accuracies(scores, data.test_labels)
         columns = {"one": found["first"].numpy(), "mean": found["mean"].numpy()}
         tables.append(pd.DataFrame({"model": name, "seed": seeds, **columns}))
-    return pd.concat(tables, ignore_index=True), histories, twins[MIRROR]
+    return pd.concat(tables, ignore_index=True)
+
+
+def accuracy_of_models(runs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """By model, the test accuracy of the mean of two networks, of every seed."""
+    return {name: rows["mean"].to_numpy() for name, rows in runs.groupby("model", sort=False)}
+
+
+def error_curves(networks: dict[str, Rule]) -> dict[str, np.ndarray]:
+    """Test error per epoch (E, S) of mirror contrast and of backpropagation."""
+    curves = networks[MIRROR].history.starting_with("test_accuracy/")
+    errors = {f"mirror contrast, {name}": 1 - values for name, values in curves.items()}
+    return errors | {
+        f"{name}, one network": 1 - networks[name].history["test_accuracy/all"]
+        for name in (BACKPROP, SAME)
+        if name in networks
+    }
+
+
+def gradient_across_layers(networks: dict[str, Rule], data: Dataset) -> np.ndarray:
+    """Largest gradient (S,) of a layer's loss on another layer's weights, in the trained twins."""
+    rule = networks[MIRROR]
+    return off_layer_gradient(rule.example_losses(data), rule.layers()).numpy()
 
 
 def ablation_effects(runs: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of the mean of the twins without an ingredient minus with all, for the same seeds.
 
     Columns name, mean, low, high: percentage points, with the 95 % interval over seeds. Empty
-    where no ablation was run; needs two seeds or more.
+    where no ablation was run; of one seed alone there is no interval.
     """
     by_model = runs.pivot(index="seed", columns="model", values="mean")
     rows = []
     for name in WITHOUT:
         if name in by_model:
             pair = 100 * by_model[[MIRROR, name]].dropna()
-            rows.append({"name": name, **paired_difference(pair[name], pair[MIRROR])._asdict()})
+            effect = {"mean": (pair[name] - pair[MIRROR]).mean(), "low": np.nan, "high": np.nan}
+            if len(pair) > 1:
+                effect = paired_difference(pair[name], pair[MIRROR])._asdict()
+            rows.append({"name": name, **effect})
     return pd.DataFrame(rows, columns=["name", "mean", "low", "high"])
 
 

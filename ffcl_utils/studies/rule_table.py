@@ -1,59 +1,71 @@
-"""Learning rules side by side: accuracy, sparsity and ensembles of yours beside ours."""
+"""Learning rules side by side, the reader's own beside those of the package: notebook 22."""
 
 import time
 
 import numpy as np
 import pandas as pd
 
+from ffcl_utils import rules
 from ffcl_utils.analysis.ensembles import tested_ensembles
 from ffcl_utils.analysis.sparsity import mean_hoyer
-from ffcl_utils.config import configure
+from ffcl_utils.config import RuleConfig
 from ffcl_utils.data.datasets import Dataset
-from ffcl_utils.rules.improved_ffcl import ImprovedFFCL
-from ffcl_utils.studies.models import MODELS, RULES
+from ffcl_utils.rules.base import Rule, right
 
 PERMUTATIONS = 200  # of the labels: enough for a look
+# Of a rule whose plain settings are not the ones to compare with.
+OWN_SETTINGS = {"improved_ffcl": {"pairing": "balanced"}}
 
 
-def our_rules(preset: str, **overrides) -> dict[str, object]:
-    """Untrained: FF, BP/FF, BP and improved FFCL (balanced) at a preset, each with the same seeds.
+def configure(preset: str, **settings) -> dict[str, RuleConfig]:
+    """The settings of every rule in the folder, by its name, each with those that it has.
 
-    Raises ConfigError as `configure` does.
+    Raises ConfigError as `rules.configure` does.
     """
-    found = {}
-    for name in ("FF", "BP/FF", "BP"):
-        system, settings = MODELS[name]
-        found[name] = RULES[system](configure(system, preset, **(settings | overrides)))
-    balanced = configure("improved_ffcl", preset, pairing="balanced", **overrides)
-    return found | {"improved FFCL": ImprovedFFCL(balanced)}
+    configs = {}
+    for name in rules.names():
+        fields = rules.rule(name).Config.model_fields
+        known = {key: value for key, value in settings.items() if key in fields}
+        configs[name] = rules.configure(name, preset, **(OWN_SETTINGS.get(name, {}) | known))
+    return configs
 
 
-def side_by_side(rules: dict[str, object], data: Dataset) -> pd.DataFrame:
-    """Train every rule and look at it on the test images; one row a rule.
+def fit(rule: Rule, data: Dataset) -> float:
+    """Train a rule in this process; returns the seconds that it took."""
+    started = time.perf_counter()
+    rule.fit(data)
+    return time.perf_counter() - started
 
-    A rule has `fit(data)`, `predict(images) -> (S, N, 10)` and `representations(images, labels) ->
-    [(S, N, units), …]`. Columns: test accuracy, % (mean and std over seeds); Hoyer sparsity of
-    layer 1; units of layer 1 that are in an ensemble (effect size and permutation test), %; seconds
-    of training.
+
+def seconds_of(rule: Rule) -> float:
+    """The seconds that the jobs of a stored rule took; each trained one or several seeds."""
+    return sum({origin["finished"]: origin["seconds"] for origin in rule.origins}.values())
+
+
+def side_by_side(networks: dict[str, Rule], seconds: dict[str, float], data: Dataset):
+    """What trained rules make of the test images; one row a rule.
+
+    Columns: seeds; test accuracy, % (mean and std over seeds); Hoyer sparsity of layer 1; units of
+    layer 1 that are in an ensemble (effect size and permutation test), %; seconds of training;
+    whether a gradient stays within its layer.
     """
-    rows = {}
-    for name, rule in rules.items():
-        started = time.perf_counter()
-        rule.fit(data)
-        seconds = time.perf_counter() - started
-        right = (rule.predict(data.test_images).argmax(-1) == data.test_labels).numpy()
-        layer = rule.representations(data.test_images, data.test_labels)[0].numpy()
-        members = [
-            tested_ensembles(seed, data.test_labels.numpy(), permutations=PERMUTATIONS).any(0)
-            for seed in layer
-        ]
-        accuracy = 100 * right.mean(1)
-        rows[name] = {
-            "seeds": len(accuracy),
-            "accuracy, %": accuracy.mean().round(1),
-            "std": accuracy.std(ddof=1).round(1) if len(accuracy) > 1 else np.nan,
-            "Hoyer, layer 1": mean_hoyer(layer, right).mean().round(3),
-            "in an ensemble, %": (100 * np.mean(members)).round(1),
-            "seconds": round(seconds, 1),
-        }
-    return pd.DataFrame(rows).T
+    rows = {name: _row(rule, data) for name, rule in networks.items()}
+    table = pd.DataFrame(rows).T
+    table["seconds"] = [round(seconds[name], 1) for name in networks]
+    table["local"] = [rule.local for rule in networks.values()]
+    return table
+
+
+def _row(rule: Rule, data: Dataset) -> dict:
+    correct = right(rule, data).numpy()
+    layer = rule.representations(data.test_images, data.test_labels)[0].numpy()
+    labels = data.test_labels.numpy()
+    members = [tested_ensembles(a, labels, permutations=PERMUTATIONS).any(0) for a in layer]
+    accuracy = 100 * correct.mean(1)
+    return {
+        "seeds": len(accuracy),
+        "accuracy, %": accuracy.mean().round(1),
+        "std": accuracy.std(ddof=1).round(1) if len(accuracy) > 1 else np.nan,
+        "Hoyer, layer 1": mean_hoyer(layer, correct).mean().round(3),
+        "in an ensemble, %": (100 * np.mean(members)).round(1),
+    }

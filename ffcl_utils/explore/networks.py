@@ -1,25 +1,24 @@
-"""Trained networks of the committed results, to be looked at and taken apart: notebooks 20 and 21.
+"""Trained networks to be looked at and taken apart: notebooks 20 and 21.
 
-One seed of every model, and both readings of improved FFCL, without any training.
+One seed of every model and both readings of improved FFCL, from the committed results; where these
+are not there, trained on the embedded digits.
 """
 
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+from sklearn.model_selection import train_test_split
 from torch import Tensor
 
+from ffcl_utils import store
 from ffcl_utils.analysis import ensembles
-from ffcl_utils.learning.layers import Layers
-from ffcl_utils.learning.twins import Twins
 from ffcl_utils.paths import RESULTS
-from ffcl_utils.rules._goodness import GoodnessRule
-from ffcl_utils.rules.forward_forward import ForwardForward
-from ffcl_utils.rules.improved_ffcl import ImprovedFFCL
-from ffcl_utils.store.compact import read_network, stacks_of
-from ffcl_utils.studies import accuracy as readings
-from ffcl_utils.studies import models
+from ffcl_utils.rules.base import Rule
+from ffcl_utils.store.compact import read_compact
+from ffcl_utils.studies import accuracy, models
 
+REFERENCE = RESULTS / "short"
 # By name, what says how much a unit belongs to each class, (10, U) from activations and labels, and
 # above which value it does: what claims rest on, and what the authors' notebooks use.
 DEFINITIONS = {
@@ -29,30 +28,52 @@ DEFINITIONS = {
 }
 
 
-def read_networks() -> dict[str, object]:
-    """The committed networks by name, one seed each, ready to predict; "untrained" is FF's before.
+def network_files() -> dict[str, object]:
+    """Where the committed networks lie, by the name that a notebook shows."""
+    emergent = REFERENCE / "03_forward_forward" / "networks"
+    twins = REFERENCE / "01_improved_ffcl_accuracy" / "networks"
+    files = {n: emergent / f"{models.file_name(n)}.safetensors" for n in models.MODELS}
+    return files | {
+        f"improved FFCL, {reading}": twins / f"improved_ffcl_{reading}.safetensors"
+        for reading in accuracy.READINGS
+    }
 
-    Raises FileNotFoundError where the results are not there.
+
+def are_committed() -> bool:
+    """Whether every network of `network_files` is there."""
+    return all(file.is_file() for file in network_files().values())
+
+
+def read_networks() -> dict[str, Rule]:
+    """The networks by name, one seed each, ready to predict; "untrained" is FF's before.
+
+    The committed ones, or where one is missing all from the store at the smoke preset.
     """
-    found = {}
-    folder = RESULTS / "paper" / "03_forward_forward"
-    for name, config in models.stored_configs(folder).items():
-        one = config.model_copy(update={"seeds": 1})
-        base = folder / "representations" / models.file_name(name)
-        found[name] = read_network(base, models.RULES[models.MODELS[name][0]](one))
-        if name == "FF":
-            untrained = ForwardForward(one)
-    folder = RESULTS / "paper" / "01_improved_ffcl_accuracy"
-    for reading, config in readings.stored_configs(folder).items():
-        rule = ImprovedFFCL(config.model_copy(update={"seeds": 1}))
-        base = folder / "representations" / readings.file_name(reading)
-        found[f"improved FFCL, {reading}"] = read_network(base, rule)
-    return found | {models.UNTRAINED: untrained}
+    if are_committed():
+        networks = {name: read_compact(file) for name, file in network_files().items()}
+    else:
+        configs = models.configure("smoke", seeds=1)
+        for reading, config in accuracy.configure("smoke", seeds=1).items():
+            configs[f"improved FFCL, {reading}"] = config
+        networks = store.trained(configs)
+    return networks | {models.UNTRAINED: models.untrained(networks)}
 
 
-def layers_that_predict(rule) -> Layers:
-    """The stack of layers whose activations `rule.representations` gives: of twins, the first."""
-    return rule.first if isinstance(rule, Twins) else next(iter(stacks_of(rule).values()))
+def origin() -> str:
+    """What the networks were trained on, for the line below a figure's title."""
+    if are_committed():
+        return "one seed of each network, trained on MNIST"
+    return "one seed of each network, trained on embedded digits for a few epochs"
+
+
+def stratified(labels: Tensor, count: int) -> Tensor:
+    """Indices of `count` images, every class with its share, the same ones in every run."""
+    if count >= len(labels):
+        return torch.arange(len(labels))
+    chosen, _ = train_test_split(
+        np.arange(len(labels)), train_size=count, stratify=labels.numpy(), random_state=0
+    )
+    return torch.from_numpy(np.sort(chosen))
 
 
 def activations_of(rule, images: Tensor, labels: Tensor) -> list[np.ndarray]:
@@ -66,7 +87,7 @@ def silenced(rule, layer: int, units: np.ndarray):
 
     Their weights and biases are 0, and so is what ReLU makes of it; they are put back at the end.
     """
-    layers = layers_that_predict(rule)
+    layers = rule.predicting()
     chosen = torch.from_numpy(units).to(layers.device)
     tensors = layers.weights[layer], layers.biases[layer]
     before = [tensor[..., chosen].detach().clone() for tensor in tensors]
@@ -108,7 +129,7 @@ def fields(rule, layer: int, images: np.ndarray, activations: np.ndarray, units:
     activations (N, U) are that layer's, of images (N, 784).
     """
     if layer == 0:
-        return layers_that_predict(rule).weights[0][0].numpy(force=True)[:, units]
+        return rule.predicting().weights[0][0].numpy(force=True)[:, units]
     weights = activations[:, units].astype(np.float64)
     total = np.maximum(weights.sum(0), 1e-12)
     return (images.T.astype(np.float64) @ weights / total) - images.mean(0)[:, None]
@@ -123,25 +144,11 @@ def drive(activations: np.ndarray, members: np.ndarray) -> np.ndarray:
     )
 
 
-def probabilities(rule, images: Tensor) -> np.ndarray:
-    """What a network of one seed answers, (N, 10), adding up to 1 for each image.
-
-    Of FF and BP/FF the softmax of the goodness over the labels, averaged over layers.
-    """
-    scores = rule.predict(images)[0]
-    if isinstance(rule, GoodnessRule):
-        return (scores / len(rule.network.layers.weights)).numpy()
-    return (scores if isinstance(rule, Twins) else scores.softmax(-1)).numpy()
-
-
-@torch.no_grad()
-def twin_activations(rule: Twins, image: Tensor) -> dict[str, list[np.ndarray]]:
+def twin_activations(rule: Rule, image: Tensor) -> dict[str, list[np.ndarray]]:
     """Of both twins the activations (units,) of every hidden layer for one image (784,) uint8."""
-    twins = {"first twin": rule.first, "second twin": rule.second}
-    seen = rule.scaled(image[None])
-    return {
-        name: [a[0, 0].numpy(force=True) for a in t.forward(seen)[:-1]] for name, t in twins.items()
-    }
+    names = ("first twin", "second twin")
+    layers = rule.hidden_layers(image[None])
+    return {n: [a[0, 0].numpy() for a in twin] for n, twin in zip(names, layers, strict=True)}
 
 
 def goodness_per_label(rule, image: Tensor) -> np.ndarray:

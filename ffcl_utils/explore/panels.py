@@ -19,7 +19,6 @@ from torch import Tensor
 from ffcl_utils.explore import networks as explore
 from ffcl_utils.explore import plots as explore_plots
 from ffcl_utils.explore.drawing import like_mnist
-from ffcl_utils.studies.models import stratified
 
 PEN, SIDE = 22, 280  # pixels of the canvas
 # Images on which accuracies are taken: FF looks at each ten times, and a slider wants its answer.
@@ -39,7 +38,7 @@ def ensemble_panel(
     Accuracies are those on ANSWERED of the images, every class with its share.
     """
     found = {name: explore.activations_of(rule, images, labels) for name, rule in networks.items()}
-    some = stratified(labels, ANSWERED)
+    some = explore.stratified(labels, ANSWERED)
     asked = images[some], labels[some]
     whole = {name: explore.class_accuracy(rule, *asked) for name, rule in networks.items()}
     model = Dropdown(options=list(networks), description="model")
@@ -200,7 +199,7 @@ def answers(networks: dict[str, object], image: Tensor, classes: tuple[str, ...]
         image.numpy(),
         explore.twin_activations(networks["improved FFCL, balanced"], image),
         explore.goodness_per_label(networks["FF"], image),
-        {name: explore.probabilities(rule, image[None])[0] for name, rule in networks.items()},
+        {name: rule.probabilities(image[None])[0, 0].numpy() for name, rule in networks.items()},
         classes,
         note,
     )
@@ -209,7 +208,7 @@ def answers(networks: dict[str, object], image: Tensor, classes: tuple[str, ...]
 def told(networks: dict[str, object], image: Tensor, classes: tuple[str, ...]) -> str:
     """The same in words: which class every network takes an image (784,) uint8 for."""
     found = {
-        name: classes[int(explore.probabilities(rule, image[None])[0].argmax())]
+        name: classes[int(rule.probabilities(image[None])[0, 0].argmax())]
         for name, rule in networks.items()
     }
     return "Predictions: " + "; ".join(f"{name} {answer}" for name, answer in found.items()) + "."

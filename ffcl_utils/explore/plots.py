@@ -6,7 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from ffcl_utils.plots.curves import COLOURS, STYLE, tiles
+from ffcl_utils.plots.style import COLOURS, STYLE
+from ffcl_utils.plots.units import tiles
 
 SHOWN_DIGITS = 10  # that drive an ensemble most, and least
 SHOWN_UNITS = 16

@@ -5,13 +5,13 @@ import time
 import numpy as np
 import torch
 from common import interleaved, report, some_images
+from ffcl_utils.data.overlay import label_pixels
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from ffcl_utils.analysis.ensembles import largest_excess
 from ffcl_utils.config import configure
 from ffcl_utils.data.datasets import Dataset
-from ffcl_utils.data.overlay import label_pixels
 from ffcl_utils.rules.forward_forward import ForwardForward
 
 BATCH, STEPS, UNITS = 1024, 12, 784

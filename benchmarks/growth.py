@@ -18,7 +18,7 @@ from ffcl_utils.data.datasets import load
 from ffcl_utils.files import write_whole
 from ffcl_utils.learning.training import train
 from ffcl_utils.paths import RESULTS
-from ffcl_utils.plots.curves import COLOURS, LINES, MARKERS, STYLE
+from ffcl_utils.plots.style import COLOURS, LINES, MARKERS, STYLE
 from ffcl_utils.rules.forward_forward import ForwardForward
 from ffcl_utils.rules.improved_ffcl import ImprovedFFCL
 

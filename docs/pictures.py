@@ -8,9 +8,8 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from tests.browser import lab, page_of_chromium, run_all
-
 from ffcl_utils import site
+from tests.explore.browser import lab, page_of_chromium, run_all
 
 HERE = Path(__file__).parent
 

@@ -21,8 +21,8 @@ from pygments.formatters import HtmlFormatter
 from ffcl_utils.claims import tables as report
 from ffcl_utils.explore.launchers import binder_address, colab_address
 from ffcl_utils.files import OutputError, read_json
-from ffcl_utils.paths import NOTEBOOKS
-from ffcl_utils.records.results import has_results, result_folder, run_summary
+from ffcl_utils.records.results import result_folder, run_summary
+from ffcl_utils.workflow.runs import notebooks
 
 TITLE = "Learning without backpropagation: what became of the claims"
 INTRODUCTION = """
@@ -30,7 +30,7 @@ Two papers on learning without backpropagation, run again on MNIST: *Improved Fo
 Contrastive Learning* ([arXiv 2405.03432](https://arxiv.org/abs/2405.03432)) and *Emergent
 representations in networks trained with the Forward-Forward algorithm*
 ([arXiv 2305.18353](https://arxiv.org/abs/2305.18353)). Every verdict is computed from a run with
-all its seeds, by a rule fixed before the run. ± is the standard deviation over seeds. The last
+all its seeds, by a rule that stands below. ± is the standard deviation over seeds. The last
 column leads to the executed notebook, with its parameters and where it was run.
 """
 PAGE = Template(
@@ -67,10 +67,8 @@ th, td { text-align: left; }
 .origin { background: #f4f4f4; padding: .6rem 1rem; font-size: .9rem; }
 .prompt, .anchor-link, .output_stderr { display: none; }
 """
-# Written as "name": some_figure in the cell that hands the figures to results.write.
-_NAMED_FIGURE = re.compile(r'"(\w+)":\s*(\w+_figure)\b')
-_SAVED_IMAGE = re.compile(r'Image\(folder / "([\w-]+)" / "figures" / "(\w+)\.png"\)')
-_OF_FIGURES = re.compile(r'figures\["(\w+)"\]')
+_RUN_FIGURE = re.compile(r'run\.figure\(\s*"([\w-]+)"')
+_SHOWN_FIGURE = re.compile(r'figure_of\(folder, "([\w-]+)", "(\w+)"\)')
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _LINK = re.compile(r"\[([^]]+)\]\((\d\d_\w+)\.ipynb\)")
 _TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
@@ -86,18 +84,20 @@ def build(results: str, target: Path, repository: str = "") -> None:
     folder = result_folder(results)
     if target.exists() and not (target / "index.html").is_file():
         raise OutputError(f"{target} is there and is not a site: give another folder")
-    notebooks = sorted(path.parent.name for path in folder.glob("*/executed.ipynb"))
+    pages = sorted(path.parent.name for path in folder.glob("*/executed.ipynb"))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".site-") as temporary:
         site = Path(temporary) / "site"
-        shutil.copytree(folder, site, ignore=shutil.ignore_patterns("*.npz", "*.png", ".*", "logs"))
+        shutil.copytree(
+            folder, site, ignore=shutil.ignore_patterns("networks", "*.png", ".*", "logs")
+        )
         style = STYLE + HtmlFormatter().get_style_defs(".highlight")
         (site / "style.css").write_text(style, encoding="utf-8")
         index = _claims(folder) + (_launchers(repository) if repository else "")
-        _write(site / "index.html", TITLE, index, notebooks)
-        for name in notebooks:
+        _write(site / "index.html", TITLE, index, pages)
+        for name in pages:
             content = _origin(folder, name) + _notebook(folder, name)
-            _write(site / f"{name}.html", short_name(name), content, notebooks)
+            _write(site / f"{name}.html", short_name(name), content, pages)
         shutil.rmtree(target, ignore_errors=True)
         site.rename(target)
 
@@ -120,18 +120,18 @@ def _claims(folder: Path) -> str:
     table = re.sub(r"\(results/\w+/([\w-]+)/executed\.ipynb\)", r"(\1.html)", table)
     parts = [f"# {TITLE}", INTRODUCTION, *(f"> **{text}**" for text in report.warnings(rows))]
     parts += ["## The claims", table, "## What each verdict rests on"]
-    parts += [report.tolerances_table(rows), "## Where the figures come from"]
+    parts += [report.rules_table(rows), "## Where the figures come from"]
     summary = run_summary(folder).to_html(border=0)
     return markdown2html("\n\n".join(parts)) + summary
 
 
 def _launchers(repository: str) -> str:
     rows = ["", "## Open the notebooks", ""]
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        links = f"[Binder]({binder_address(repository, path.stem)})"
-        if not has_results(path.stem):  # their first cell installs what Colab lacks
-            links += f" · [Colab]({colab_address(repository, path.stem)})"
-        rows.append(f"- {short_name(path.stem)}: {links}")
+    for entry in notebooks():
+        links = f"[Binder]({binder_address(repository, entry.notebook)})"
+        if entry.part == "explore":  # their first cell installs what Colab lacks
+            links += f" · [Colab]({colab_address(repository, entry.notebook)})"
+        rows.append(f"- {entry.heading}: {links}")
     return markdown2html("\n".join(rows))
 
 
@@ -142,11 +142,12 @@ def _origin(folder: Path, name: str) -> str:
     if (folder / name / "provenance.json").is_file():
         origin = read_json(folder / name / "provenance.json")
         summary = run_summary(folder).loc[name]
-        preset = next(iter(origin["config"].values()))["preset"]
+        preset = origin["parameters"].get("preset", folder.name)
         lines = [f"preset: {preset}", *(f"{key}: {value}" for key, value in summary.items())]
         files += [
             f'<a href="{name}/{file}.json">{text}</a>'
             for file, text in (("provenance", "parameters and provenance"), ("metrics", "metrics"))
+            if (folder / name / f"{file}.json").is_file()
         ]
     text = " · ".join([*map(html.escape, lines), *files])
     return f'<p class="origin">{text}</p>\n'
@@ -155,15 +156,12 @@ def _origin(folder: Path, name: str) -> str:
 def _notebook(folder: Path, name: str) -> str:
     notebook = nbformat.read(folder / name / "executed.ipynb", as_version=4)
     heading = short_name(name)
-    names = {}
-    for cell in notebook.cells:
-        names |= {figure: saved for saved, figure in _NAMED_FIGURE.findall(cell.source)}
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             heading = (_HEADING.findall(cell.source) or [heading])[-1]
             cell.source = _LINK.sub(partial(_page_link, folder), cell.source)
         else:
-            saved = _saved_figure(folder, name, cell.source, names)
+            saved = _saved_figure(folder, name, cell.source)
             cell.outputs = [_with_figure(output, saved, heading) for output in cell.outputs]
     return HTMLExporter(template_name="basic", exclude_anchor_links=True).from_notebook_node(
         notebook
@@ -176,17 +174,15 @@ def _page_link(folder: Path, link: re.Match) -> str:
     return f"[{text}]({name}.html)" if (folder / name).is_dir() else f"{text} (`make lab`)"
 
 
-def _saved_figure(folder: Path, name: str, source: str, names: dict[str, str]) -> str | None:
-    """The SVG file, from the site's top, of the figure that a cell shows; None where there is none.
-
-    names: under which name a figure's variable was saved.
-    """
-    notebook, figure = name, names.get(source.strip().rsplit("\n", 1)[-1])
-    if found := _OF_FIGURES.fullmatch(source.strip()):
-        figure = found[1]
-    if found := _SAVED_IMAGE.search(source):
-        notebook, figure = found.groups()
-    path = f"{notebook}/figures/{figure}.svg"
+def _saved_figure(folder: Path, name: str, source: str) -> str | None:
+    """The SVG file, from the site's top, of the figure that a cell shows; None for none."""
+    if shown := _SHOWN_FIGURE.search(source):
+        name, figure = shown.groups()
+    elif made := _RUN_FIGURE.search(source):
+        figure = made[1]
+    else:
+        return None
+    path = f"{name}/figures/{figure}.svg"
     return path if (folder / path).is_file() else None
 
 

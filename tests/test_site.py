@@ -14,7 +14,7 @@ from ffcl_utils import site
 from ffcl_utils.files import OutputError
 from ffcl_utils.paths import NOTEBOOKS, RESULTS
 
-REFERENCE = RESULTS / "paper"
+REFERENCE = RESULTS / "short"
 
 
 class Page(HTMLParser):
@@ -59,12 +59,12 @@ def test_every_claim_leads_to_its_notebook_with_where_it_was_run(built, pages):
     claims = json.loads((REFERENCE / "claims.json").read_text(encoding="utf-8"))
     first = pages["index.html"]
     for claim in claims:
-        assert f"{claim['folder']}.html" in first.links, claim["id"]
+        assert f"{claim['run']}.html" in first.links, claim["id"]
         assert claim["verdict"] in first.text
-        commit = json.loads((REFERENCE / claim["folder"] / "provenance.json").read_text())
-        notebook = pages[f"{claim['folder']}.html"]
+        commit = json.loads((REFERENCE / claim["run"] / "provenance.json").read_text())
+        notebook = pages[f"{claim['run']}.html"]
         assert commit["git_commit"][:12] in notebook.text
-        assert f"{claim['folder']}/provenance.json" in notebook.links
+        assert f"{claim['run']}/provenance.json" in notebook.links
     assert " ".join(claims[0]["statement"].split()) in first.text
 
 

@@ -32,9 +32,19 @@ def note(dataset: str | None, preset: str | None, seeds: int) -> str:
     return " · ".join(parts)
 
 
-def looked_at(data: DataOrigin, images: int) -> str:
-    """What a figure of committed networks says below its title."""
-    return f"{NAMES[data.name]} · {images} images · one seed of each network, trained on MNIST"
+def looked_at(data: DataOrigin, images: int, networks: str) -> str:
+    """What a figure of networks to explore says below its title. networks: where they are from."""
+    return f"{NAMES[data.name]} · {images} images · {networks}"
+
+
+def figure_of(folder: Path, run: str, name: str):
+    """A figure of a run, to be shown in a notebook; a sentence where it is missing."""
+    from IPython.display import Image, Markdown
+
+    path = folder / run / "figures" / f"{name}.png"
+    if path.is_file():
+        return Image(path)
+    return Markdown(f"There is no figure {name} of {run} in {folder}.")
 
 
 def folder_of(results: str) -> Path:

@@ -143,7 +143,7 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
     """Per model: number of seeds, and mean and standard deviation of `one` and `mean`, in %."""
     by_model = runs.groupby("model", sort=False)[["one", "mean"]]
     table = by_model.agg(["mean", "std"]).mul(100).round(2)
-    table.insert(0, "seeds", by_model.size())
+    table.insert(0, ("seeds", ""), by_model.size())
     return table
 
 

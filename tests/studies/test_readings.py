@@ -1,19 +1,12 @@
 """The study of readings: tables against hand-made runs, and a small study from end to end."""
 
-import re
-import textwrap
-
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from ffcl_utils.config import ConfigError, configure
-from ffcl_utils.learning.losses import REPRESENTATION_LOSSES
-from ffcl_utils.paths import ROOT
-from ffcl_utils.rules.improved_ffcl import ImprovedFFCL
+from ffcl_utils import rules
+from ffcl_utils.config import ConfigError
 from ffcl_utils.studies import readings as reading_study
-from tests.rules.test_improved_ffcl import small
 
 
 def made_up(accuracy, seeds=2):
@@ -23,8 +16,8 @@ def made_up(accuracy, seeds=2):
         for margin in reading_study.GRID["margin"]:
             for batch_size in reading_study.GRID["batch_size"]:
                 for seed in range(seeds):
-                    config = configure(
-                        "improved_ffcl", "paper", pairing=pairing, margin=margin,
+                    config = rules.configure(
+                        "improved_ffcl", "short", pairing=pairing, margin=margin,
                         batch_size=batch_size,
                     )  # fmt: skip
                     settings = {name: getattr(config, name) for name in reading_study.SETTINGS}
@@ -63,39 +56,62 @@ def test_cells_agree_with_the_paper_where_the_claims_would():
     assert "0 cells stay below the band, " in said
 
 
-def test_a_study_of_small_data_has_every_reading_as_if_trained_alone(digits):
-    data = small(digits)
-    configs = reading_study.configure_readings("smoke", seeds=2, compare_loss="mirror_contrast")
-    assert len(configs) == 12 + 4 + 2
-    runs = reading_study.train_readings(configs, data)
-    assert len(runs) == 2 * len(configs)
-    assert set(runs["reading"]) == set(configs)
-    for name in ("balanced, margin 0.2, batch 64", "random, margin 0, batch 512, mirror_contrast"):
-        alone = ImprovedFFCL(configs[name]).fit(data)
-        found = runs[runs["reading"] == name]
+def test_short_is_what_the_first_reference_was_trained_with():
+    configs = reading_study.configure("short", seeds=5)
+    assert len(configs) == 12 + 4
+    assert {c.epochs for c in configs.values()} == {30}
+    assert {c.learning_rate for c in configs.values()} == {1e-4}
+    wide = [c for c in configs.values() if c.trainable_input_layer]
+    assert {(c.batch_size, c.margin, c.products) for c in wide} == {(512, 0.0, "auto")}
+
+
+def trained(few, names, **settings):
+    configs = reading_study.configure("smoke", seeds=2, **settings)
+    networks = {}
+    for name in names:
+        networks[name] = rules.rule("improved_ffcl")(configs[name])
+        networks[name].fit(few)
+    return networks
+
+
+def test_the_table_has_a_row_a_run_with_its_figures(few):
+    names = ["balanced, margin 0.2, batch 512", "random, margin 0, batch 512, mirror_contrast"]
+    networks = trained(few, names, compare_loss="mirror_contrast")
+    runs = reading_study.run_table(networks, few)
+    assert list(runs["reading"]) == [names[0]] * 2 + [names[1]] * 2
+    assert list(runs["seed"]) == [0, 1, 0, 1]
+    for name, rows in runs.groupby("reading", sort=False):
         for twin in reading_study.PREDICTORS:
-            assert np.array_equal(found[twin], alone[f"test_accuracy/{twin}"][-1])
+            assert np.array_equal(rows[twin], networks[name].history[f"test_accuracy/{twin}"][-1])
+    hidden = networks[names[0]].hidden_layers(few.test_images)[0][-1]
+    length = hidden.norm(dim=-1).mean(-1).numpy()
+    np.testing.assert_allclose(runs["length"][:2], length, rtol=1e-5)
+    assert list(reading_study.geometry(runs)) == [
+        "accuracy", "silent", "same", "other", "dimension", "length",
+    ]  # fmt: skip
+    assert len(reading_study.geometry_panels(runs)) == 4
+
+
+def test_a_reading_that_diverges_or_is_short_is_a_row(few):
+    name = "random, margin 0, batch 512"
+    runs = reading_study.run_table(trained(few, [name], epochs=2), few)
+    assert not runs["train"].any()
+    networks = trained(few, [name], epochs=2)
+    networks[name].history.values["train_loss/total"][:] = np.nan
+    assert not reading_study.run_table(networks, few)["train"].any()
+
+
+def test_one_seed_has_effects_without_an_interval():
+    effects = reading_study.main_effects(made_up(lambda s, seed: s["margin"], seeds=1))
+    assert effects["low"].isna().all()
+    assert effects["mean"].notna().all()
 
 
 def test_what_the_study_goes_through_is_not_to_be_set():
     with pytest.raises(ConfigError, match="margin"):
-        reading_study.configure_readings("smoke", margin=0.3)
+        reading_study.configure("smoke", margin=0.3)
     with pytest.raises(ConfigError, match="choose one of cosine_embedding, mirror_contrast"):
-        reading_study.configure_readings("smoke", compare_loss="nonsense")
-
-
-def test_the_loss_that_the_readme_adds_shows_in_the_table(digits, monkeypatch):
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    names = {"torch": torch, "cosine_similarity": torch.cosine_similarity}
-    exec(textwrap.dedent(code), names)
-    monkeypatch.setitem(REPRESENTATION_LOSSES, "angle", names["angle_loss"])
-    monkeypatch.setattr(reading_study, "EXTRA", ())
-    configs = reading_study.configure_readings("smoke", seeds=2, compare_loss="angle")
-    chosen = {name: configs[name] for name in configs if "batch 512" in name}
-    runs = reading_study.train_readings(chosen, small(digits))
-    by_loss = runs.groupby("representation_loss")["reading"].unique()
-    assert list(by_loss["angle"]) == ["random, margin 0, batch 512, angle"]
-    assert len(by_loss["cosine_embedding"]) == 6
+        reading_study.configure("smoke", compare_loss="nonsense")
 
 
 def test_the_weak_readings_are_told_what_is_wrong_with_them():

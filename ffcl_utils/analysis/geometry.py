@@ -4,21 +4,25 @@ import numpy as np
 
 
 def silent_share(activations: np.ndarray) -> np.ndarray:
-    """Share of images that no unit answers to. activations (…, N, U) ≥ 0. Returns (…)."""
-    return (activations.max(-1) <= 0).mean(-1)
+    """Share of images that no unit answers to.
+
+    activations (…, N, U) ≥ 0. Returns (…); NaN where activations are, of a diverged network.
+    """
+    largest = activations.max(-1)
+    return np.where(np.isfinite(largest).all(-1), (largest <= 0).mean(-1), np.nan)
 
 
 def effective_dimension(activations: np.ndarray) -> np.ndarray:
     """Participation ratio (Σλ)² / Σλ² of the covariance's eigenvalues λ, 1 … U; 0 for no variance.
 
     activations (…, N, U). One where all images lie on a line, U where they fill all directions
-    evenly. Returns (…).
+    evenly. Returns (…); NaN where activations are.
     """
     centred = activations - activations.mean(-2, keepdims=True)
     covariance = np.swapaxes(centred, -1, -2) @ centred
     trace = np.trace(covariance, axis1=-2, axis2=-1)
     return np.divide(
-        trace**2, (covariance**2).sum((-2, -1)), out=np.zeros_like(trace), where=trace > 0
+        trace**2, (covariance**2).sum((-2, -1)), out=np.zeros_like(trace), where=trace != 0
     )
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 from ffcl_utils.analysis.decay import MIN_EPOCHS, Decay, Fit, can_be_fitted, fit_decay
 from ffcl_utils.learning.history import History
 
-NO_FIT = "not fitted: diverged, or too few epochs"
+DIVERGED, TOO_SHORT = "diverged", "too few epochs"  # verdicts on what is not fitted
 PARTS = {"train": "Training", "test": "Test"}
 Decays = dict[str, dict[str, list[Decay | None]]]
 
@@ -25,26 +25,30 @@ def fit_history(history: History) -> Decays:
     }
 
 
-def decay_table(decays: Decays, seeds: tuple[int, ...]) -> pd.DataFrame:
+def decay_table(decays: Decays, history: History) -> pd.DataFrame:
     """One row per part, layer and seed of `fit_history`, with the figures of every fit.
 
+    history: that was fitted. verdict: in words; DIVERGED or TOO_SHORT where there is no fit.
     exponential: 1 or 0, NaN without a fit. tau is in epochs; beta is the exponent of the stretched
     exponential, 1 where it adds nothing; _low and _high are the ends of the 95 % interval.
     """
     return pd.DataFrame(
-        {"part": part, "layer": layer, "seed": seed} | _row(decay)
+        {"part": part, "layer": layer, "seed": seed} | _row(decay, loss)
         for part, layers in decays.items()
         for layer, of_seeds in layers.items()
-        for seed, decay in zip(seeds, of_seeds, strict=True)
+        for seed, decay, loss in zip(
+            history.seeds, of_seeds, history[f"{part}_loss/{layer}"].T, strict=True
+        )
     )
 
 
-def _row(decay: Decay | None) -> dict:
+def _row(decay: Decay | None, loss: np.ndarray) -> dict:
     if decay is None:
         columns = ("exponential", "r_squared", "tau", "tau_low", "tau_high", "beta", "beta_low",
                    "beta_high", "aicc_exponential", "aicc_power_law", "aicc_linear",
                    "aicc_stretched")  # fmt: skip
-        return {"verdict": NO_FIT} | dict.fromkeys(columns, np.nan)
+        verdict = TOO_SHORT if np.isfinite(loss).all() else DIVERGED
+        return {"verdict": verdict} | dict.fromkeys(columns, np.nan)
     return {
         "verdict": decay.verdict,
         "exponential": float(decay.exponential),
@@ -84,8 +88,7 @@ def decay_summary(table: pd.DataFrame) -> pd.DataFrame:
 def every_seed(networks: dict, decays: dict[str, Decays]) -> pd.DataFrame:
     """`decay_table` of every reading, with the reading as index."""
     tables = {
-        reading: decay_table(decays[reading], rule.history.seeds)
-        for reading, rule in networks.items()
+        reading: decay_table(decays[reading], rule.history) for reading, rule in networks.items()
     }
     return pd.concat(tables, names=["reading", "row"]).reset_index("row", drop=True)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ffcl_utils import rules
-from ffcl_utils.analysis.decay import can_be_fitted, fit_decay
+from ffcl_utils.analysis.decay import MIN_EPOCHS, can_be_fitted, fit_decay
 from ffcl_utils.analysis.geometry import class_cosines, effective_dimension, silent_share
 from ffcl_utils.analysis.statistics import paired_difference
 from ffcl_utils.claims.judges import REPRODUCED
@@ -33,6 +33,7 @@ EXTRA = (
 )
 COLLAPSED = 3  # of ten classes, less than a third as many directions
 PROBES = 2000  # test images on which the representations are looked at
+SMOKE_EPOCHS = MIN_EPOCHS  # 16 readings take seconds; fewer epochs have no fit of the losses
 
 
 def configure(preset: str, compare_loss: str | None = None, **settings) -> dict[str, RuleConfig]:
@@ -49,6 +50,8 @@ def configure(preset: str, compare_loss: str | None = None, **settings) -> dict[
     clash = sorted({name for name in SETTINGS if settings.get(name) is not None})
     if clash:
         raise ConfigError(f"{', '.join(clash)}: this study goes through all of them itself")
+    if preset == "smoke" and settings.get("epochs") is None:
+        settings = settings | {"epochs": SMOKE_EPOCHS}
     configs = [rules.configure("improved_ffcl", preset, **(settings | r)) for r in readings]
     return {reading_name(config): config for config in configs}
 
@@ -189,7 +192,8 @@ def why_weak(runs: pd.DataFrame) -> str:
     """In words: what is wrong in the last hidden layer of the readings below the band of claim A1.
 
     By rule: silent (any image without an active unit); collapsed (fewer than COLLAPSED directions);
-    starved (activations shorter than half the median of the readings that are not weak).
+    starved (activations shorter than half the median of the readings that are not weak). A reading
+    all of whose seeds have diverged has none of these figures, and is named as such.
     """
     by_reading = runs.groupby("reading", sort=False)[
         ["first", "silent", "dimension", "length"]
@@ -201,6 +205,9 @@ def why_weak(runs: pd.DataFrame) -> str:
         f"collapse to fewer than {COLLAPSED} directions": weak["dimension"] < COLLAPSED,
         "starve the output layer": weak["length"] < strong["length"].median() / 2,
     }
+    diverged = weak["length"].isna()
+    if diverged.any():
+        found["have diverged"] = diverged
     told = pd.concat(found, axis=1)
     sentences = [f"{len(weak)} readings stay below {100 * band()[0]:g} % on average."]
     for reason, holds in told.items():

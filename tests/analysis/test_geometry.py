@@ -42,3 +42,10 @@ def test_effective_dimension_of_lines_balls_and_nothing():
 def test_silent_images_are_counted():
     layer = np.array([[[0.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 2.0]]])
     assert silent_share(layer).tolist() == [0.5, 0.0]
+
+
+def test_a_diverged_network_has_no_geometry():
+    layers = np.stack([some(0, 10, 4), np.full((10, 4), np.nan)])
+    same, other = class_cosines(layers, np.arange(10) % 2)
+    for figures in (silent_share(layers), effective_dimension(layers), same, other):
+        assert np.isnan(figures).tolist() == [False, True]

@@ -10,10 +10,10 @@ import pytest
 
 from ffcl_utils.config import ConfigError
 from ffcl_utils.explore.launchers import binder_address, colab_address
-from ffcl_utils.paths import NOTEBOOKS, ROOT
-from ffcl_utils.records.results import has_results
+from ffcl_utils.paths import ROOT
+from ffcl_utils.workflow.runs import of_parts
 
-TO_EXPLORE = [p for p in sorted(NOTEBOOKS.glob("*.ipynb")) if not has_results(p.stem)]
+TO_EXPLORE = [entry.path for entry in of_parts("explore")]
 
 
 def test_binder_opens_the_notebook_in_jupyterlab():

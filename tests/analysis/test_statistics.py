@@ -1,0 +1,32 @@
+"""Intervals over seeds against the textbook's formula and its own promise."""
+
+import numpy as np
+import pytest
+from scipy.stats import t
+
+from ffcl_utils.analysis.statistics import mean_interval, paired_difference
+
+
+def test_the_interval_of_a_mean_is_students():
+    values = np.array([0.6, 0.63, 0.7, 0.61])
+    half = t.ppf(0.975, 3) * values.std(ddof=1) / 2
+    assert mean_interval(values) == pytest.approx((values.mean() - half, values.mean() + half))
+
+
+def test_the_interval_holds_the_true_mean_as_often_as_it_says():
+    draws = np.random.default_rng(0).normal(0.5, 0.1, size=(1000, 5))
+    hits = sum(low <= 0.5 <= high for low, high in map(mean_interval, draws))
+    assert 928 <= hits <= 972  # 95 % of 1,000 is 950; three standard deviations are 21
+
+
+@pytest.mark.parametrize("values", [[0.5], [0.5, 0.5, 0.5]])
+def test_without_spread_the_interval_is_the_mean(values):
+    assert mean_interval(np.array(values)) == (0.5, 0.5)
+
+
+def test_a_paired_difference_is_blind_to_what_seeds_share():
+    rng = np.random.default_rng(1)
+    one, other, shared = rng.random(4), rng.random(4), 100 * rng.random(4)
+    plain, shifted = paired_difference(one, other), paired_difference(one + shared, other + shared)
+    assert shifted == pytest.approx(plain)
+    assert plain[:2] != pytest.approx(paired_difference(one, other[::-1])[:2])

@@ -16,6 +16,7 @@ from ffcl_utils.paths import ROOT
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 RUNS = ROOT / "runs"
+PROGRESS_SECONDS = 60  # between two lines of a training that say how far it is
 Preset = Annotated[str, typer.Option(help="smoke, short or paper")]
 Parameters = Annotated[
     list[str], typer.Option("-p", "--parameter", help="name=value, as often as needed")
@@ -237,8 +238,16 @@ def _train_job(file: Path, name: str) -> None:
     from ffcl_utils.workflow.plan import training_of
 
     prepare_process()
-    started = time.monotonic()
-    store.train(training_of(file, name), store.store_folder())
+    started = said = time.monotonic()
+
+    def progress(done: int, of: int) -> None:
+        nonlocal said
+        if time.monotonic() - said >= PROGRESS_SECONDS and done < of:
+            said = time.monotonic()
+            left = (said - started) / done * (of - done)
+            typer.echo(f"{name}: epoch {done} of {of}, about {left / 60:.0f} minutes left")
+
+    store.train(training_of(file, name), store.store_folder(), progress)
     typer.echo(f"{name}: {time.monotonic() - started:.0f} seconds")
 
 

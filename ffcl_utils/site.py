@@ -141,7 +141,8 @@ def _origin(folder: Path, name: str) -> str:
     lines = []
     if (folder / name / "provenance.json").is_file():
         origin = read_json(folder / name / "provenance.json")
-        summary = run_summary(folder).loc[name]
+        summary = run_summary(folder)
+        summary = summary.loc[name] if name in summary.index else {}
         preset = origin["parameters"].get("preset", folder.name)
         lines = [f"preset: {preset}", *(f"{key}: {value}" for key, value in summary.items())]
         files += [

@@ -100,7 +100,14 @@ def run_all(page: Page, address: str, notebook: str, seconds: float = 120) -> No
     """
     limit = 1000 * seconds
     page.goto(f"{address}lab/tree/{notebook}.ipynb?token={TOKEN}&reset")
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=limit)
+    idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
+    page.wait_for_selector(f"{idle}, .jp-Dialog", timeout=limit)
+    page.wait_for_timeout(2000)
+    # On a busy machine JupyterLab may ask for the kernel before it knows which ones there are.
+    choice = page.locator(".jp-Dialog button.jp-mod-accept")
+    if choice.count():
+        choice.first.click()
+    page.wait_for_selector(idle, timeout=limit)
     for _ in range(3):  # a click may come before JupyterLab has its kernel, and is then lost
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()

@@ -1,18 +1,21 @@
-"""What the benchmarks share: images in memory, interleaved repetitions, where and on what."""
+"""What the benchmarks share: images in memory, one epoch, interleaved repetitions, the report."""
 
 import json
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import torch
 
 from ffcl_utils.data.datasets import Dataset, load
 from ffcl_utils.files import read_json, write_json
+from ffcl_utils.learning.training import Phase, train
 from ffcl_utils.paths import RESULTS
 from ffcl_utils.records.git import git_state
 from ffcl_utils.records.provenance import machine, peak_memory
+from ffcl_utils.rules.base import Rule
 
 REPETITIONS = 5
 
@@ -22,7 +25,7 @@ def some_images(count: int) -> Dataset:
     digits = load("mnist_5k")
     rows = torch.arange(count) % len(digits.train_labels)
     images, labels = digits.train_images[rows], digits.train_labels[rows]
-    few = digits.test_images[:10], digits.test_labels[:10]  # nothing of evaluation is measured
+    few = digits.test_images[:10], digits.test_labels[:10]  # no benchmark measures the evaluation
     return Dataset("mnist_5k", images, labels, *few, (), {})
 
 
@@ -37,6 +40,18 @@ def without_test_images() -> Dataset:
         test_images=images[1],
         test_labels=labels[1],
     )
+
+
+def first_phase(rule: Rule, data: Dataset) -> Phase:
+    """The first phase of a rule's training, without the evaluation after each epoch."""
+    return replace(next(rule.phases(data)), evaluate=dict)
+
+
+def train_phase(rule: Rule, phase: Phase) -> float:
+    """Train a rule for one phase, of as many epochs as its config says. Returns the seconds."""
+    started = time.perf_counter()
+    train(iter([phase]), rule.config, rule.generators)
+    return time.perf_counter() - started
 
 
 def interleaved(rivals: dict[str, Callable[[], object]]) -> dict[str, float]:
@@ -55,23 +70,27 @@ def interleaved(rivals: dict[str, Callable[[], object]]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def report(rule: str, found: dict) -> None:
-    """Write a learning rule's object into results/benchmarks.json, with where it was measured."""
+def origin() -> dict:
+    """The commit, the machine and the time of a measurement."""
     commit, dirty = git_state()
-    found |= {
-        "peak_memory_mib": peak_memory(),
-        "repetitions": REPETITIONS,
-        "git_commit": commit,
-        "dirty": dirty,
-        "machine": machine(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
-    write_report(rule, found)
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"git_commit": commit, "dirty": dirty, "machine": machine(), "date": date}
 
 
-def write_report(name: str, found: dict) -> None:
+def report(rule: str, measured: dict) -> None:
+    """Write a learning rule's object into results/benchmarks.json, with its origin."""
+    measured |= {"peak_memory_mib": peak_memory(), "repetitions": REPETITIONS} | origin()
+    measured |= {"threads": torch.get_num_threads(), "torch": torch.__version__}
+    write_report(rule, measured)
+
+
+def write_report(name: str, measured: dict) -> None:
     """Replace the object `name` in results/benchmarks.json."""
+    write_json(RESULTS / "benchmarks.json", read_reports() | {name: measured})
+    print(json.dumps({name: measured}, indent=1), flush=True)
+
+
+def read_reports() -> dict:
+    """All objects in results/benchmarks.json, by name."""
     path = RESULTS / "benchmarks.json"
-    write_json(path, (read_json(path) if path.exists() else {}) | {name: found})
-    print(json.dumps({name: found}, indent=1))
+    return read_json(path) if path.exists() else {}

@@ -1,17 +1,21 @@
-"""Speed of Forward-Forward: against the matrix-product rate, and against plain implementations."""
+"""Speed of Forward-Forward: against the matrix-product rate, and against plain implementations.
+
+All of them take turns in one process of one thread.
+"""
 
 import time
 
 import numpy as np
 import torch
-from common import interleaved, report, some_images
-from ffcl_utils.data.overlay import label_pixels
+from common import first_phase, interleaved, report, some_images, train_phase
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from ffcl_utils import rules
 from ffcl_utils.analysis.ensembles import largest_excess
-from ffcl_utils.config import configure
 from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.data.pixels import label_pixels
+from ffcl_utils.learning.process import prepare_process
 from ffcl_utils.rules.forward_forward import ForwardForward
 
 BATCH, STEPS, UNITS = 1024, 12, 784
@@ -32,14 +36,17 @@ def rule(
     """FF of one seed."""
     settings = {"seeds": 1, "epochs": epochs, "batch_size": BATCH, "training": training}
     settings["products"] = products
-    return ForwardForward(configure("forward_forward", "paper", **settings))
+    return ForwardForward(rules.configure("forward_forward", "short", **settings))
 
 
 def simultaneous(data: Dataset, products: str = "float32") -> float:
-    """Seconds of ours for one epoch with all layers at once, and nothing but the training."""
+    """Seconds of ours for one epoch with all layers at once, without the evaluation after it.
+
+    The preparation of the images counts.
+    """
     ff = rule(products=products)
     started = time.perf_counter()
-    ff.train(data, ff.local_losses, ff.network.layers.parameters(), "", watch=False)
+    train_phase(ff, first_phase(ff, data))
     return time.perf_counter() - started
 
 
@@ -113,6 +120,7 @@ def shared_first_layer(ff: ForwardForward, images: torch.Tensor) -> None:
 
 
 def main() -> None:
+    prepare_process()
     data, ff = some_images(STEPS * BATCH), rule()
     images = data.train_images[:PREDICTED]
     times = interleaved(

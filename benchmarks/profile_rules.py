@@ -1,28 +1,25 @@
 """Where the time of each learning rule goes, against what its products and its bytes would take.
 
-One epoch of every rule under torch's profiler, without evaluation; writes results/profile.csv:
-share of the wall time by kind of operation, and of two floors. "floor of products": the operations
-of the rule's products over the measured rate of one product of its size. "floor of bytes": what a
-step cannot but move, all seeds' weights through Adam and the images into a batch, over the measured
-rate of a copy; where they fit the caches a step can be faster than that.
+One epoch of every rule in one thread under torch's profiler, without evaluation; writes
+results/profile.csv: shares of the wall time, by kind of operation and of two floors. "floor of
+products": the operations of the rule's products over the measured rate of one product of its size.
+"floor of bytes": what a step cannot but move, all seeds' weights through Adam and the images into a
+batch, over the measured rate of a copy; where they fit the caches a step can be faster than that.
 """
 
 import time
-from collections.abc import Callable
-from itertools import pairwise
 
 import pandas as pd
 import torch
-from common import interleaved, some_images
+from common import first_phase, interleaved, some_images, train_phase
 from torch.profiler import ProfilerActivity, profile
 
-from ffcl_utils.config import configure
+from ffcl_utils import rules
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.files import write_whole
+from ffcl_utils.learning.process import prepare_process
 from ffcl_utils.paths import RESULTS
-from ffcl_utils.rules.improved_ffcl import ImprovedFFCL
-from ffcl_utils.rules.mirror_contrast import MirrorContrast
-from ffcl_utils.studies.models import RULES
+from ffcl_utils.rules.base import Rule
 
 KINDS = {
     "products": ("mm", "addmm", "bmm", "baddbmm"),
@@ -30,57 +27,43 @@ KINDS = {
     "optimiser": ("_fused_adam_",),
 }
 EPOCH = {"epochs": 1, "products": "float32"}
-# By rule: system, settings, images of an epoch, and products of one image and seed as (inputs,
-# outputs, how often): forward, for weights, and for inputs where something is propagated.
-RULES_TRIED = {
-    "improved FFCL": (
-        "improved_ffcl",
-        {"seeds": 10},
-        19_200,
-        [(784, 64, 4), (64, 64, 4), (64, 10, 4)],
-    ),
-    "mirror contrast": (
-        "mirror_contrast",
-        {"seeds": 10},
-        19_200,
-        [(784, 64, 4), (64, 64, 4), (64, 10, 4)],
-    ),
-    "FF": ("forward_forward", {"seeds": 1, "training": "simultaneous"}, 12_288, [(784, 784, 10)]),
-    "BP/FF": ("bp_ff", {"seeds": 1}, 12_288, [(784, 784, 14)]),
-    "BP": ("backprop", {"seeds": 1}, 12_288, [(784, 784, 8), (784, 10, 3)]),
+# By rule: settings, images of an epoch, and products of one image and seed as (inputs, outputs, how
+# often): forward, for weights, and for inputs where something is propagated.
+OF_TWINS = [(784, 64, 4), (64, 64, 4), (64, 10, 4)]
+PROFILED = {
+    "improved_ffcl": ({"seeds": 10}, 19_200, OF_TWINS),
+    "mirror_contrast": ({"seeds": 10}, 19_200, OF_TWINS),
+    "forward_forward": ({"seeds": 1, "training": "simultaneous"}, 12_288, [(784, 784, 10)]),
+    "bp_ff": ({"seeds": 1}, 12_288, [(784, 784, 14)]),
+    "backprop": ({"seeds": 1}, 12_288, [(784, 784, 8), (784, 10, 3)]),
 }
 
 
-def one_epoch(system: str, settings: dict, data: Dataset) -> Callable[[], None]:
-    """What trains a fresh rule for one epoch, on so few test images that they do not count."""
-    config = configure(system, "paper", **(EPOCH | settings))
-    rule = {**RULES, "improved_ffcl": ImprovedFFCL, "mirror_contrast": MirrorContrast}[system](
-        config
-    )
-    if system == "improved_ffcl":
-        return lambda: rule.fit(data, watch=dict)
-    return lambda: rule.fit(data)
+def make(name: str, settings: dict) -> Rule:
+    """An untrained rule, for one epoch."""
+    return rules.rule(name)(rules.configure(name, "short", **(EPOCH | settings)))
 
 
-def parameters_of(system: str) -> int:
-    """Weights and biases of one seed."""
-    config = configure(system, "paper")
-    sizes = getattr(config, "sizes", config.layers)
-    networks = 2 if system in ("improved_ffcl", "mirror_contrast") else 1
-    return networks * sum(a * b + b for a, b in pairwise(sizes))
+def profiled_epoch(rule: Rule, data: Dataset) -> tuple[float, profile]:
+    """Seconds of one epoch of an untrained rule, and its profile."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        started = time.perf_counter()
+        train_phase(rule, first_phase(rule, data))
+        seconds = time.perf_counter() - started
+    return seconds, profiled
 
 
-def bytes_of(system: str, settings: dict, images: int) -> float:
+def bytes_of(rule: Rule, images: int) -> float:
     """Bytes that an epoch has to move in float32.
 
     A weight: gradient written; it, weight and two moments read; weight and moments written. A
     pixel: read from the data and written into the batch, once for every network that sees it.
     """
-    config = configure(system, "paper", **settings)
+    config = rule.config
     steps = -(-images // config.batch_size)
-    networks = 2 if system in ("improved_ffcl", "mirror_contrast") else 1
-    pixels = networks * config.seeds * images * config.layers[0]
-    return 4 * (8 * steps * config.seeds * parameters_of(system) + 2 * pixels)
+    pixels = len(rule.stacks()) * config.seeds * images * config.layers[0]
+    parameters = sum(tensor.numel() for tensor in rule.tensors().values())
+    return 4 * (8 * steps * parameters + 2 * pixels)
 
 
 def copy_rate() -> float:
@@ -91,6 +74,7 @@ def copy_rate() -> float:
 
 
 def kind_of(operation: str) -> str:
+    """The kind of one of torch's operations, as the columns of the table name it."""
     name = operation.removeprefix("aten::")
     return next((kind for kind, names in KINDS.items() if name in names), "element-wise and copies")
 
@@ -103,31 +87,28 @@ def rate(batch: int, inputs: int, outputs: int, seeds: int) -> float:
 
 
 def main() -> None:
+    prepare_process()
     rows, bandwidth = [], copy_rate()
     print(f"a copy moves {bandwidth / 1e9:.1f} GB/s", flush=True)
-    for name, (system, settings, images, products) in RULES_TRIED.items():
-        data = some_images(images)
-        one_epoch(system, settings, data)()  # the first one allocates
-        work = one_epoch(system, settings, data)
-        with profile(activities=[ProfilerActivity.CPU]) as profiled:
-            started = time.perf_counter()
-            work()
-            wall = time.perf_counter() - started
+    for name, (settings, images, products) in PROFILED.items():
+        data, rule = some_images(images), make(name, settings)
+        profiled_epoch(make(name, settings), data)  # the first one allocates
+        wall, profiled = profiled_epoch(rule, data)
         shares = dict.fromkeys((*KINDS, "element-wise and copies"), 0.0)
         for event in profiled.key_averages():
             if event.key.startswith("aten::"):
                 shares[kind_of(event.key)] += event.self_cpu_time_total / 1e6 / wall
-        config = configure(system, "paper", **(EPOCH | settings))
+        config = rule.config
         floor = sum(
             times * 2 * inputs * outputs * images * config.seeds
             / rate(config.batch_size, inputs, outputs, config.seeds)
             for inputs, outputs, times in products
         )  # fmt: skip
-        row = {"rule": name, "seconds": round(wall, 2)}
+        row = {"rule": rule.title, "seconds": round(wall, 2)}
         row |= {kind: round(share, 3) for kind, share in shares.items()}
         row["Python and the rest"] = round(1 - sum(shares.values()), 3)
         row["floor of products"] = round(floor / wall, 3)
-        row["floor of bytes"] = round(bytes_of(system, settings, images) / bandwidth / wall, 3)
+        row["floor of bytes"] = round(bytes_of(rule, images) / bandwidth / wall, 3)
         rows.append(row)
         print(row, flush=True)
     table = pd.DataFrame(rows)

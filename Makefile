@@ -10,7 +10,7 @@ PY      = .venv/bin/python
 READY   = .venv/.ready
 WHERE   = --cores $(CORES) --profile "$(PROFILE)"
 
-.PHONY: help reproduce reproduce-all study test lab site bench results lock
+.PHONY: help reproduce reproduce-all study test lab site bench bench-reproduce results lock
 
 help:  ## these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## *(.*)/\1|\2/' | \
@@ -40,7 +40,9 @@ bench: $(READY)  ## speed, side by side with a plain implementation
 	$(PY) benchmarks/improved_ffcl.py
 	$(PY) benchmarks/forward_forward.py
 	$(PY) benchmarks/growth.py
-	$(PY) benchmarks/reproduce.py
+
+bench-reproduce: $(READY)  ## time make reproduce: full or empty store, one core, beside a busy one
+	$(PY) benchmarks/reproduce.py --preset $(PRESET)
 
 results: $(READY)  ## make a finished runs/PRESET the reference that the README quotes
 	$(PY) -m ffcl_utils promote runs/$(PRESET) results/$(PRESET)

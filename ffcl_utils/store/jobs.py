@@ -154,7 +154,9 @@ def _train(job: Job, folder: Path, progress: Progress) -> None:
 
     def after_epoch(state: State) -> None:
         if job.snapshots:
-            snapshots.append({name: t.numpy(force=True) for name, t in rule.tensors().items()})
+            # Copies: on a CPU an array shares its memory with the tensor, which goes on learning.
+            tensors = rule.tensors().items()
+            snapshots.append({name: t.numpy(force=True).copy() for name, t in tensors})
         checkpoint.save_if_due(state, snapshots)
         progress(state.phase * job.config.epochs + state.epoch, job.epochs)
 

@@ -93,9 +93,25 @@ def test_a_stored_rule_predicts_and_remembers_the_same(name, data, tmp_path, mon
     assert stored.history.values.keys() == trained.history.values.keys()
     for quantity, values in trained.history.values.items():
         assert np.array_equal(stored.history[quantity], values), quantity
-    *_, last = store.epochs_of(stored)
-    for tensor, values in last.tensors().items():
-        assert torch.equal(values, trained.tensors()[tensor])
+
+
+@each_rule
+def test_snapshots_are_the_weights_after_each_epoch(name, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(store.jobs, "load_changed", lambda *_: data)
+    config = small_config(name)
+    store.train(store.Job(config, snapshots=True), tmp_path)
+    trained, seen = small_rule(name), []
+
+    def weights(rule):
+        return {tensor: values.detach().clone() for tensor, values in rule.tensors().items()}
+
+    before = weights(trained)
+    trained.fit(data, lambda _: seen.append(weights(trained)))
+    epochs = [weights(rule) for rule in store.epochs_of(read(config, tmp_path, snapshots=True))]
+    for kept, expected in zip(epochs, [before, *seen], strict=False):
+        for tensor, values in expected.items():
+            assert torch.equal(kept[tensor], values), tensor
+    assert any(not torch.equal(values, epochs[2][tensor]) for tensor, values in epochs[1].items())
 
 
 @each_rule

@@ -31,9 +31,10 @@ Curves = dict[str, dict[str, np.ndarray]]  # by reading, by figure, (1 + E, S)
 
 
 def configure(preset: str, permutations: int = PERMUTATIONS, **settings) -> dict[str, RuleConfig]:
-    """The settings of every reading; raises ConfigError as `rules.configure` does.
+    """The settings of every reading.
 
-    Also for a single seed, which has no strangers, and for fewer than 20 permutations.
+    Raises ConfigError as `rules.configure` does, also for a single seed, which has no strangers,
+    and for fewer than 20 permutations.
     """
     if permutations < 20:
         raise ConfigError(f"permutations={permutations}: 20 or more are needed")
@@ -115,15 +116,24 @@ def before_and_after(found: Curves) -> pd.DataFrame:
 
 
 def ensembles(networks: dict[str, Rule], data: Dataset, permutations: int) -> pd.DataFrame:
-    """Rows of `studies.ensembles.ensemble_rows` of the first twins, and of the untrained ones."""
+    """Rows of `studies.ensembles.ensemble_rows` of the first twins, and of the untrained ones.
+
+    A seed that has diverged has a row without figures (NaN).
+    """
     labels = data.test_labels.numpy()
     some = next(iter(networks.values()))
     rows = []
     for name, rule in (networks | {UNTRAINED: type(some)(some.config)}).items():
         layers = _hidden(rule, data.test_images)[0]
         tables = [find_ensembles(layer, labels, permutations) for layer in layers]
-        rows += ensemble_rows(name, layers, tables, labels)
+        found = ensemble_rows(name, layers, tables, labels)
+        usable = [np.isfinite(of_seed).all() for layer in layers for of_seed in layer]
+        rows += [r if ok else _without_figures(r) for r, ok in zip(found, usable, strict=True)]
     return pd.DataFrame(rows)
+
+
+def _without_figures(row: dict) -> dict:
+    return {k: v if k in ("model", "layer", "seed") else np.nan for k, v in row.items()}
 
 
 def mirroring_and_selectivity(rule: Rule, data: Dataset, layer: int = 0) -> pd.DataFrame:

@@ -33,16 +33,17 @@ EXTRA = (
 )
 COLLAPSED = 3  # of ten classes, less than a third as many directions
 PROBES = 2000  # test images on which the representations are looked at
-SMOKE_EPOCHS = MIN_EPOCHS  # 16 readings take seconds; fewer epochs have no fit of the losses
+SMOKE_EPOCHS = MIN_EPOCHS  # few, so that smoke takes seconds; fewer have no fit of the losses
 
 
 def configure(preset: str, compare_loss: str | None = None, **settings) -> dict[str, RuleConfig]:
     """The settings of every reading, by its name; raises ConfigError as `rules.configure` does.
 
-    compare_loss: a name in losses.REPRESENTATION_LOSSES, which adds readings with that loss.
+    compare_loss: a name in losses.REPRESENTATION_LOSSES, which adds readings with that loss. At
+    smoke there is no reading with an input layer: those two take nearly as long as all others.
     """
     readings = [dict(zip(GRID, values, strict=True)) for values in product(*GRID.values())]
-    readings += EXTRA
+    readings += [r for r in EXTRA if preset != "smoke" or "trainable_input_layer" not in r]
     if compare_loss is not None:
         readings += [
             {"representation_loss": compare_loss, "batch_size": size} for size in GRID["batch_size"]
@@ -228,6 +229,13 @@ def _listed(rows: pd.DataFrame) -> str:
         for reading, own in rows.groupby("reading", sort=False)
     ]
     return f" ({'; '.join(names)})"
+
+
+def about_intervals(seeds: int) -> str:
+    """In words: how the intervals of `main_effects` are to be read, or why there are none."""
+    if seeds < 2:
+        return "A single seed has no interval: it does not say whether another would agree."
+    return "An interval that does not hold zero is an effect that these seeds agree on."
 
 
 def effects_in_points(effects: pd.DataFrame) -> pd.DataFrame:

@@ -82,6 +82,24 @@ def test_curves_begin_before_the_training(networks, few):
     assert len(study.before_and_after(curves)) == 3 * 2 * 2
 
 
+def test_the_figures_of_an_epoch_are_those_of_a_training_that_ends_there(networks, few):
+    ends_there = rule_of(epochs=1)
+    ends_there.fit(few)
+    expected = study.compare(ends_there, few.test_images[: study.PROBES])
+    for figure, values in study.curves(networks, few)["literal"].items():
+        np.testing.assert_allclose(values[1], expected[figure], rtol=1e-4, err_msg=figure)
+
+
+def test_a_seed_that_has_diverged_has_no_ensembles(few):
+    rule = rule_of()
+    with torch.no_grad():
+        rule.twins.first.weights[0][1] = torch.nan
+    rows = study.ensembles({"literal": rule}, few, permutations=20)
+    diverged = (rows["model"] == "literal") & (rows["seed"] == 1)
+    assert rows.loc[diverged, ["units", "size", "nearest"]].isna().all(axis=None)
+    assert rows[~diverged].notna().all(axis=None)
+
+
 def test_metrics_are_of_first_twins_and_the_untrained(networks, few):
     rows = study.ensembles(networks, few, permutations=40)
     assert list(dict.fromkeys(rows["model"])) == [*networks, "untrained"]

@@ -63,6 +63,15 @@ def test_short_is_what_the_first_reference_was_trained_with():
     assert {c.learning_rate for c in configs.values()} == {1e-4}
     wide = [c for c in configs.values() if c.trainable_input_layer]
     assert {(c.batch_size, c.margin, c.products) for c in wide} == {(512, 0.0, "auto")}
+    assert len(wide) == 2
+
+
+def test_smoke_has_the_factorial_part_and_enough_epochs_for_a_fit():
+    configs = reading_study.configure("smoke")
+    assert len(configs) == 12 + 2
+    assert not any(c.trainable_input_layer for c in configs.values())
+    assert {c.epochs for c in configs.values()} == {7}
+    assert {c.epochs for c in reading_study.configure("smoke", epochs=1).values()} == {1}
 
 
 def trained(few, names, **settings):
@@ -105,6 +114,8 @@ def test_one_seed_has_effects_without_an_interval():
     effects = reading_study.main_effects(made_up(lambda s, seed: s["margin"], seeds=1))
     assert effects["low"].isna().all()
     assert effects["mean"].notna().all()
+    assert "no interval" in reading_study.about_intervals(1)
+    assert "no interval" not in reading_study.about_intervals(2)
 
 
 def test_what_the_study_goes_through_is_not_to_be_set():

@@ -1,5 +1,6 @@
 """The site: whole, readable without a network, its links and figures there."""
 
+import ast
 import json
 import re
 import shutil
@@ -11,11 +12,22 @@ import nbformat
 import pytest
 
 from ffcl_utils import site
+from ffcl_utils.claims.assess import assess
+from ffcl_utils.claims.ledger import ledger
 from ffcl_utils.files import OutputError
 from ffcl_utils.paths import NOTEBOOKS, RESULTS
+from ffcl_utils.workflow import runs
+from tests.claims.records import write_records
 
 REFERENCE = RESULTS / "short"
-pytestmark = pytest.mark.skipif(not REFERENCE.is_dir(), reason="there is no results/short yet")
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+ORIGIN = {
+    "git_commit": "0123456789abcdef", "dirty": False, "source_changed": False, "parameters": {},
+    "machine": "a machine", "device": "cpu", "versions": {"torch": "2"}, "seconds": 1.5,
+    "finished": "2026-01-01T00:00:00+00:00",
+}  # fmt: skip
 
 
 class Page(HTMLParser):
@@ -44,10 +56,52 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
+def figures_made(cell) -> list[str]:
+    """The names that a code cell gives to its figures, as Python reads them."""
+    calls = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Call)]
+    return [
+        ast.literal_eval(call.args[0])
+        for call in calls
+        if ast.unparse(call.func) == "run.figure" and isinstance(call.args[0], ast.Constant)
+    ]
+
+
+def execute_in_name_only(folder, entry) -> None:
+    """What a run leaves: its notebook with a dot for every figure, the figures, its origin."""
+    notebook = nbformat.read(entry.path, as_version=4)
+    place = folder / entry.name
+    (place / "figures").mkdir(parents=True, exist_ok=True)
+    for cell in notebook.cells:
+        for name in figures_made(cell) if cell.cell_type == "code" else []:
+            dot = nbformat.v4.new_output("display_data", {"image/png": PIXEL})
+            cell.outputs.append(dot)
+            (place / "figures" / f"{name}.svg").write_text(
+                "<svg xmlns='http://www.w3.org/2000/svg'/>"
+            )
+    nbformat.write(notebook, place / "executed.ipynb")
+    (place / "provenance.json").write_text(json.dumps(ORIGIN), encoding="utf-8")
+
+
+@pytest.fixture(scope="module", params=["made up", "committed"])
+def results(request, tmp_path_factory):
+    """Results of every run with made-up figures, and the committed ones where they are there."""
+    if request.param == "committed":
+        if not REFERENCE.is_dir():
+            pytest.skip("there is no results/short yet")
+        return REFERENCE
+    folder = tmp_path_factory.mktemp("results") / "short"
+    write_records(folder, ledger())
+    for entry in runs.of_parts("overview", "claims", "studies"):
+        if entry.part == "overview" or (folder / entry.name).is_dir():
+            execute_in_name_only(folder, entry)
+    (folder / "claims.json").write_text(json.dumps(assess(folder)), encoding="utf-8")
+    return folder
+
+
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def built(results, tmp_path_factory):
     folder = tmp_path_factory.mktemp("built") / "site"
-    site.build("", folder)
+    site.build(str(results), folder)
     return folder
 
 
@@ -56,21 +110,27 @@ def pages(built):
     return {path.name: Page(path) for path in sorted(built.glob("*.html"))}
 
 
-def test_every_claim_leads_to_its_notebook_with_where_it_was_run(built, pages):
-    claims = json.loads((REFERENCE / "claims.json").read_text(encoding="utf-8"))
+def test_every_claim_leads_to_its_notebook_with_where_it_was_run(results, pages):
+    claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))
     first = pages["index.html"]
     for claim in claims:
         assert f"{claim['run']}.html" in first.links, claim["id"]
         assert claim["verdict"] in first.text
-        commit = json.loads((REFERENCE / claim["run"] / "provenance.json").read_text())
+        commit = json.loads((results / claim["run"] / "provenance.json").read_text())
         notebook = pages[f"{claim['run']}.html"]
         assert commit["git_commit"][:12] in notebook.text
         assert f"{claim['run']}/provenance.json" in notebook.links
     assert " ".join(claims[0]["statement"].split()) in first.text
 
 
-def test_pages_load_nothing_but_their_style_and_every_link_leads_somewhere(built, pages):
-    assert len(pages) == 1 + len(list(REFERENCE.glob("*/executed.ipynb")))
+def test_the_overview_which_measures_nothing_has_its_page_too(results, pages):
+    assert (results / "00_overview" / "provenance.json").is_file()
+    assert "00_overview/provenance.json" in pages["00_overview.html"].links
+    assert "00_overview/metrics.json" not in pages["00_overview.html"].links
+
+
+def test_pages_load_nothing_but_their_style_and_every_link_leads_somewhere(results, built, pages):
+    assert len(pages) == 1 + len(list(results.glob("*/executed.ipynb")))
     for name, page in pages.items():
         assert page.loads == [("link", "style.css")], name
         local = [link for link in page.links if not link.startswith("https://")]
@@ -81,8 +141,8 @@ def test_pages_load_nothing_but_their_style_and_every_link_leads_somewhere(built
     assert "@import" not in (built / "style.css").read_text(encoding="utf-8")
 
 
-def test_every_figure_is_there_as_svg_with_a_text_alternative(built, pages):
-    for path in REFERENCE.glob("*/executed.ipynb"):
+def test_every_figure_is_there_as_svg_with_a_text_alternative(results, built, pages):
+    for path in results.glob("*/executed.ipynb"):
         cells = nbformat.read(path, as_version=4).cells
         outputs = [output for cell in cells for output in cell.get("outputs", [])]
         shown = [output for output in outputs if "image/png" in output.get("data", {})]
@@ -94,7 +154,7 @@ def test_every_figure_is_there_as_svg_with_a_text_alternative(built, pages):
             assert re.fullmatch(r"Figure: .{3,}", image["alt"]), path
 
 
-def test_pages_fit_a_phone_and_can_be_rebuilt(built, pages, tmp_path):
+def test_pages_fit_a_phone_and_can_be_rebuilt(results, built, tmp_path):
     page = (built / "index.html").read_text(encoding="utf-8")
     assert 'name="viewport" content="width=device-width, initial-scale=1"' in page
     for path in built.glob("*.html"):
@@ -103,14 +163,14 @@ def test_pages_fit_a_phone_and_can_be_rebuilt(built, pages, tmp_path):
     copied = tmp_path / "site"
     shutil.copytree(built, copied)
     (copied / "left_over.html").touch()
-    site.build("", copied)
+    site.build(str(results), copied)
     assert not (copied / "left_over.html").exists()
 
 
-def test_a_public_copy_gets_links_to_binder_and_colab(pages, tmp_path):
+def test_a_public_copy_gets_links_to_binder_and_colab(results, pages, tmp_path):
     hosts = ("mybinder.org", "colab.research.google.com")
     assert not [link for link in pages["index.html"].links if any(h in link for h in hosts)]
-    site.build("", tmp_path / "site", "some-one/copy")
+    site.build(str(results), tmp_path / "site", "some-one/copy")
     links = Page(tmp_path / "site" / "index.html").links
     binder, colab = ([link for link in links if host in link] for host in hosts)
     assert len(binder) == len(list(NOTEBOOKS.glob("*.ipynb")))
@@ -118,10 +178,10 @@ def test_a_public_copy_gets_links_to_binder_and_colab(pages, tmp_path):
     assert all("some-one/copy" in link for link in binder + colab)
 
 
-def test_another_folder_is_not_overwritten(tmp_path):
+def test_another_folder_is_not_overwritten(results, tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(OutputError, match="is not a site"):
-        site.build("", tmp_path)
+        site.build(str(results), tmp_path)
     assert (tmp_path / "thesis.tex").exists()
 
 

@@ -42,7 +42,7 @@ def ensemble_figure(
         figure = Figure(figsize=(12, 3.4))
         figure.suptitle(title, fontsize=12, fontweight="bold", y=0.985)
         figure.text(0.5, 0.87, note, ha="center", fontsize=9, color="0.3")
-        grid = figure.add_gridspec(1, 4, left=0.05, right=0.99, top=0.74, bottom=0.15, wspace=0.2)
+        grid = figure.add_gridspec(1, 4, left=0.05, right=0.99, top=0.74, bottom=0.15, wspace=0.3)
         axes = [figure.add_subplot(cell) for cell in grid]
         _units(axes[0], scores, threshold, definition)
         _shared(axes[1], shared, classes, chosen)
@@ -88,6 +88,7 @@ def _shared(axis, shared: np.ndarray, classes: tuple[str, ...], chosen: int) -> 
     axis.bar_label(bars, fontsize=8)
     axis.set_xticks(range(len(classes)), classes)
     axis.set(xlabel="class", ylabel="units", ylim=(0, max(1, shared.max()) * 1.15))
+    axis.yaxis.get_major_locator().set_params(integer=True)
     axis.set_title("units shared with every class")
 
 
@@ -166,7 +167,7 @@ def answers_figure(
         axis.set_xticks(places, classes, fontsize=8)
         axis.set_title("FF: goodness per label", fontsize=9)
         axis.legend(fontsize=6, loc="upper right")
-        axis.set_ylim(0, 1.35 * max(goodness.max(), 1e-6))
+        axis.set_ylim(0, 1.8 * max(goodness.max(), 1e-6))  # room for the legend
         for k, (name, values) in enumerate(scores.items()):
             axis = figure.add_subplot(grid[1, k])
             colours = [COLOURS[1] if v == values.max() else COLOURS[0] for v in values]
@@ -174,5 +175,5 @@ def answers_figure(
             axis.set_yticks(places, classes, fontsize=8)
             axis.invert_yaxis()
             axis.set_xlim(0, 1)
-            axis.set_title(f"{name}: {classes[int(values.argmax())]}", fontsize=9)
+            axis.set_title(f"{name}: {classes[int(values.argmax())]}", fontsize=8)
     return figure

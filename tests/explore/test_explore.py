@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ffcl_utils import rules
+from ffcl_utils import rules, store
 from ffcl_utils.data.datasets import load
 from ffcl_utils.explore import networks as explore
 from ffcl_utils.explore import panels
 from ffcl_utils.explore import plots as explore_plots
 from ffcl_utils.explore.drawing import like_mnist
 from ffcl_utils.files import read_json
+from ffcl_utils.store.compact import write_compact
 from ffcl_utils.studies import models
 from tests.small import small
 
@@ -49,6 +50,34 @@ def test_committed_networks_are_those_of_the_committed_results(networks, full_da
         right = networks[name].predict(data.test_images)[0].argmax(-1) == data.test_labels
         expected = record["metrics"][f"{metric}/test_accuracy"][0]
         assert right.double().mean().item() == pytest.approx(expected, abs=0.01)
+
+
+def test_networks_that_notebooks_left_are_read_and_one_missing_file_is_noticed(
+    networks, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(explore, "REFERENCE", tmp_path)
+    assert not explore.are_committed()
+    assert "embedded digits" in explore.origin()
+    files = explore.network_files()
+    for name, file in files.items():
+        write_compact(file, networks[name])
+    left = {str(file.relative_to(tmp_path)) for file in files.values()}
+    assert left == {
+        *(f"03_forward_forward/networks/{n}.safetensors"
+          for n in ("ff", "bp_ff", "bp", "bp_rate_0_01")),
+        *(f"01_improved_ffcl_accuracy/networks/improved_ffcl_{n}.safetensors"
+          for n in ("literal", "balanced")),
+    }  # fmt: skip
+    assert explore.are_committed()
+    assert "trained on MNIST" in explore.origin()
+    monkeypatch.setattr(store, "trained", None)  # nothing is trained
+    again = explore.read_networks()
+    assert list(again) == list(networks)
+    for name, rule in again.items():
+        assert rule.config.rule == networks[name].config.rule
+        assert rule.config.settings() == networks[name].config.settings()
+    files["BP"].unlink()
+    assert not explore.are_committed()
 
 
 def test_stratified_takes_every_class_with_its_share():

@@ -39,21 +39,27 @@ def fit(rule: Rule, data: Dataset) -> float:
 
 def seconds_of(rule: Rule) -> float:
     """The seconds that the jobs of a stored rule took; each trained one or several seeds."""
-    return sum({origin["finished"]: origin["seconds"] for origin in rule.origins}.values())
+    return sum(seconds for _, seconds in {(o["finished"], o["seconds"]) for o in rule.origins})
 
 
-def side_by_side(networks: dict[str, Rule], seconds: dict[str, float], data: Dataset):
-    """What trained rules make of the test images; one row a rule.
+def side_by_side(
+    stored: dict[str, Rule], own: dict[str, Rule], data: Dataset, seconds: dict[str, float]
+) -> pd.DataFrame:
+    """What trained rules make of the test images; one row a rule, the reader's own last.
 
-    Columns: seeds; test accuracy, % (mean and std over seeds); Hoyer sparsity of layer 1; units of
-    layer 1 that are in an ensemble (effect size and permutation test), %; seconds of training;
-    whether a gradient stays within its layer.
+    stored: rules from the store; a row has the rule's title. own: the reader's rules, by the names
+    of their rows. seconds: how long each of these trained. Columns: seeds; test accuracy, % (mean
+    and std over seeds); Hoyer sparsity of layer 1; units of layer 1 that are in an ensemble (effect
+    size and permutation test), %; seconds of training; whether a gradient stays within its layer,
+    by the rule's own word.
     """
-    rows = {name: _row(rule, data) for name, rule in networks.items()}
-    table = pd.DataFrame(rows).T
-    table["seconds"] = [round(seconds[name], 1) for name in networks]
-    table["local"] = [rule.local for rule in networks.values()]
-    return table
+    names = [rule.title for rule in stored.values()] + list(own)
+    took = [seconds_of(rule) for rule in stored.values()] + [seconds[name] for name in own]
+    rows = [
+        _row(rule, data) | {"seconds": round(spent, 1), "local": rule.local}
+        for rule, spent in zip([*stored.values(), *own.values()], took, strict=True)
+    ]
+    return pd.DataFrame(rows, index=names)
 
 
 def _row(rule: Rule, data: Dataset) -> dict:

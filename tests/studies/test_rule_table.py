@@ -20,18 +20,33 @@ def test_every_rule_has_its_row_with_the_settings_that_it_has():
 
 def test_rules_side_by_side_have_the_figures_of_each_alone(digits):
     data = small(digits, 200)
-    networks, seconds = {}, {}
+    trained = {}
     for name in ("improved_ffcl", "backprop"):
-        networks[name] = rules.rule(name)(small_config(name, epochs=1))
-        seconds[name] = study.fit(networks[name], data)
-    table = study.side_by_side(networks, seconds, data)
-    right = networks["backprop"].predict(data.test_images).argmax(-1) == data.test_labels
+        trained[name] = rules.rule(name)(small_config(name, epochs=1))
+        seconds = study.fit(trained[name], data)
+    assert seconds > 0
+    # Two jobs of two seeds and of one; a job's seconds count once.
+    pair, single = ({"finished": f"{day}", "seconds": 3.0 * day} for day in (1, 2))
+    trained["improved_ffcl"].origins = [pair, pair, single]
+    own = {"mine": trained["backprop"]}
+    stored = {"improved_ffcl": trained["improved_ffcl"]}
+    table = study.side_by_side(stored, own, data, {"mine": seconds})
+    assert table.index.tolist() == ["improved FFCL", "mine"]
+    right = own["mine"].predict(data.test_images).argmax(-1) == data.test_labels
     expected = 100 * right.double().mean().item()
-    assert table.loc["backprop", "accuracy, %"] == pytest.approx(expected, abs=0.06)
+    assert table.loc["mine", "accuracy, %"] == pytest.approx(expected, abs=0.06)
     assert (table["seeds"] == 2).all()
     assert table["local"].tolist() == [True, False]
-    assert all(value > 0 for value in seconds.values())
-    assert table["seconds"].tolist() == [round(value, 1) for value in seconds.values()]
+    assert table["seconds"].tolist() == [9.0, round(seconds, 1)]
+
+
+def test_two_rules_of_one_title_keep_a_row_each(digits):
+    """A reader who copies a file of rules/ may forget to change the title."""
+    rule = rules.rule("backprop")(small_config("backprop", seeds=1))
+    rule.origins = [{"finished": "1", "seconds": 1.0}]
+    table = study.side_by_side({"backprop": rule, "copy": rule}, {}, small(digits, 200), {})
+    assert table.index.tolist() == ["BP", "BP"]
+    assert table["std"].isna().all()
 
 
 def test_a_loss_of_ones_own_trains_the_twins(digits):

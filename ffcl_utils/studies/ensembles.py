@@ -1,5 +1,6 @@
 """The ensembles of every model, layer and seed: the tables and figures of notebook 04."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -24,6 +25,8 @@ PAIRS = (
 )  # whose shares of units in an ensemble are compared
 MATCHED = 2000  # images on which the units of two seeds are matched
 HALVES_PERMUTATIONS = 200  # of the labels at most, in each half of the images
+
+Layer = Sequence[np.ndarray]  # a layer's activations (N, units) by seed
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ def analyse(networks: dict[str, Rule], data: Dataset, permutations: int) -> Anal
     return Analysis(tables, pd.DataFrame(rows), overlaps, pd.DataFrame(stable).T, first)
 
 
-def find_ensembles(layer: np.ndarray, labels: np.ndarray, permutations: int) -> np.ndarray:
-    """The tested ensembles (S, 10, units) bool of a layer (S, N, units)."""
+def find_ensembles(layer: Layer, labels: np.ndarray, permutations: int) -> np.ndarray:
+    """The tested ensembles (S, 10, units) bool of a layer."""
     return np.stack(
         [
             ensembles.tested_ensembles(of_seed, labels, seed, permutations)
@@ -68,7 +71,7 @@ def find_ensembles(layer: np.ndarray, labels: np.ndarray, permutations: int) -> 
 
 
 def ensemble_rows(
-    name: str, layers: list[np.ndarray], tables: list[np.ndarray], labels: np.ndarray
+    name: str, layers: list[Layer], tables: list[np.ndarray], labels: np.ndarray
 ) -> list[dict]:
     """One row per layer and seed: how much of the layer is in ensembles, by each definition.
 
@@ -160,8 +163,8 @@ def preferred(analysis: Analysis, data: Dataset) -> dict[str, np.ndarray]:
     }
 
 
-def ratio_overlaps(layer: np.ndarray, labels: np.ndarray, threshold: float = 2.0) -> np.ndarray:
-    """Jaccard overlaps (S, 10, 10) of the ensembles by the paper's ratio, of a layer (S, N, units).
+def ratio_overlaps(layer: Layer, labels: np.ndarray, threshold: float = 2.0) -> np.ndarray:
+    """Jaccard overlaps (S, 10, 10) of the ensembles by the paper's ratio, of a layer.
 
     The ratio and not the effect size: a unit that two classes share has a smaller effect for each
     than the threshold that claims rest on.
@@ -181,8 +184,8 @@ def similar_minus_others(overlaps: np.ndarray) -> np.ndarray:
     return overlaps[:, similar].mean(1) - overlaps[:, others].mean(1)
 
 
-def stability(layer: np.ndarray, labels: np.ndarray, permutations: int) -> dict[str, float]:
-    """How much of a layer (S, N, units) is the same again.
+def stability(layer: Layer, labels: np.ndarray, permutations: int) -> dict[str, float]:
+    """How much of a layer is the same again.
 
     halves: Jaccard overlap of the ensembles of two halves of the test images, mean over seeds.
     seeds: mean correlation of the units of one seed with their best partners in the next, matched

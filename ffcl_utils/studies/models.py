@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 
 from ffcl_utils import rules
 from ffcl_utils.analysis.ensembles import PERMUTATIONS
@@ -27,14 +28,18 @@ UNTRAINED = "untrained"  # FF's network before its training
 def configure(preset: str, permutations: int = PERMUTATIONS, **settings) -> dict[str, RuleConfig]:
     """The settings of every model; each takes those of the notebook's settings that it has.
 
-    permutations: of notebook 04, 20 or more, so that there is a 95 % quantile. Raises ConfigError.
+    permutations: of notebook 04, 20 or more, so that there is a 95 % quantile. Raises ConfigError,
+    also for a setting that no model has.
     """
     if permutations < 20:
         raise ConfigError(f"permutations={permutations}: 20 or more are needed")
+    fields = {rule: rules.rule(rule).Config.model_fields for rule, _ in MODELS.values()}
+    unknown = settings.keys() - set().union(*fields.values())
+    if unknown:
+        raise ConfigError(f"no model has the setting {', '.join(sorted(unknown))}")
     configs = {}
     for name, (rule, own) in MODELS.items():
-        fields = rules.rule(rule).Config.model_fields
-        known = {key: value for key, value in settings.items() if key in fields}
+        known = {key: value for key, value in settings.items() if key in fields[rule]}
         configs[name] = rules.configure(rule, preset, **(known | own))
     return configs
 
@@ -43,6 +48,17 @@ def untrained(networks: dict[str, Rule]) -> Rule:
     """FF's networks as they were before their training."""
     ff = networks["FF"]
     return type(ff)(ff.config)
+
+
+@torch.no_grad()
+def one_by_one(rule: Rule) -> Iterator[Rule]:
+    """Every seed's network as a rule of its own, which takes less memory than all together."""
+    tensors = rule.tensors()
+    for k, seed in enumerate(rule.config.seed_list):
+        one = type(rule)(rule.config.of_seeds(seed, 1))
+        for name, tensor in one.tensors().items():
+            tensor.copy_(tensors[name][k : k + 1])
+        yield one
 
 
 def file_name(model: str) -> str:
@@ -65,8 +81,11 @@ def measure(rule: Rule, data: Dataset) -> Measured:
     all of them has no sparsity: NaN.
     """
     correct = right(rule, data).numpy()
-    layers = rule.representations(data.test_images, data.test_labels)
-    return Measured(correct, np.stack([mean_hoyer(layer.numpy(), correct) for layer in layers]))
+    hoyer = []
+    for one, of_seed in zip(one_by_one(rule), correct, strict=True):
+        layers = one.representations(data.test_images, data.test_labels)
+        hoyer.append([mean_hoyer(layer.numpy(), of_seed[None])[0] for layer in layers])
+    return Measured(correct, np.array(hoyer).T)
 
 
 def accuracy_curves(networks: dict[str, Rule]) -> dict[str, dict[str, np.ndarray]]:
@@ -136,10 +155,15 @@ def with_untrained(networks: dict[str, Rule]) -> Iterator[tuple[str, Rule]]:
     yield UNTRAINED, untrained(networks)
 
 
-def activations(rule: Rule, data: Dataset) -> list[np.ndarray]:
-    """Activations (S, N, units) of each hidden layer for the test images, the right label written.
+def activations(rule: Rule, data: Dataset) -> list[tuple[np.ndarray, ...]]:
+    """Activations of each hidden layer, by seed (N, units), for the test images, labels written.
 
     In float16, which halves the memory; every figure of an ensemble is computed from these.
     """
-    layers = rule.representations(data.test_images, data.test_labels)
-    return [layer.numpy().astype(np.float16) for layer in layers]
+    seeds = [
+        [layer[0].numpy().astype(np.float16) for layer in representations]
+        for representations in (
+            one.representations(data.test_images, data.test_labels) for one in one_by_one(rule)
+        )
+    ]
+    return list(zip(*seeds, strict=True))

@@ -1,46 +1,11 @@
-"""Sparsity, ensembles, matching, balance: closed forms, brute force, scipy, planted ensembles."""
+"""Ensembles: closed forms, brute force, scipy, planted ensembles."""
 
-import hypothesis.extra.numpy as hnp
-import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from scipy.stats import ks_2samp, permutation_test
 
 from ffcl_utils import rules
-from ffcl_utils.analysis import ensembles, similarity, sparsity, statistics, weights
-
-vectors = hnp.arrays(
-    np.float64, 8, elements=st.floats(0, 100, allow_subnormal=False).map(lambda x: round(x, 3))
-)
-
-
-@pytest.mark.parametrize(("active", "expected"), [(1, 1.0), (16, 0.0), (4, 2 / 3)])
-def test_hoyer_sparsity_of_k_equal_units(active, expected):
-    # (4 − √k)/(4 − 1) for k equal units of 16
-    assert sparsity.hoyer_sparsity(np.array([2.5] * active + [0] * (16 - active))) == pytest.approx(
-        expected
-    )
-
-
-@given(vectors, st.floats(0.1, 10))
-@settings(max_examples=50)
-def test_hoyer_sparsity_is_between_0_and_1_whatever_the_scale(h, factor):
-    found = sparsity.hoyer_sparsity(h)
-    if not h.any():
-        assert np.isnan(found)
-    else:
-        assert -1e-9 <= found <= 1 + 1e-9
-        assert sparsity.hoyer_sparsity(factor * h) == pytest.approx(found)
-
-
-def test_active_and_dead_units():
-    activations = np.array([[1.0, 0, 0, 2], [0, 0, 3, 1]])
-    assert sparsity.active_fraction(activations).tolist() == [0.5, 0.5]
-    assert sparsity.dead_units(activations).tolist() == [False, True, False, False]
-    means = sparsity.mean_by_class(np.array([1.0, np.nan, 3, 5]), np.array([0, 0, 1, 1]), 2)
-    assert means.tolist() == [1.0, 4.0]
-
+from ffcl_utils.analysis import ensembles, statistics
 
 LABELS = np.arange(600) % 10
 
@@ -149,6 +114,28 @@ def test_permutations_are_reproducible_and_differ_by_seed():
     assert not np.array_equal(one, other)
 
 
+def test_largest_excess_is_the_largest_under_the_same_permutations():
+    """By hand: classes of different sizes, more permutations and units than go at once."""
+    labels = np.repeat(np.arange(10), np.arange(20, 30))
+    activations = np.random.default_rng(1).exponential(1.0, (len(labels), 70))
+    activations[:, 50:60] = 3.0  # never varies: no excess
+    found = ensembles.largest_excess(activations, labels, 4, 130)
+    rng = np.random.default_rng(4)
+    expected = [
+        ensembles.standardised_excess(activations, rng.permutation(labels)).max()
+        for _ in range(130)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_a_large_effect_that_chance_explains_is_no_ensemble():
+    """With two images a class, permuted labels reach any effect; with sixty they do not."""
+    for images, expected in ((2, False), (60, True)):
+        labels = np.arange(10).repeat(images)
+        alone = np.stack([labels == 4, labels == 7], 1).astype(float)
+        assert ensembles.tested_ensembles(alone, labels, permutations=200)[4, 0] == expected
+
+
 def test_kolmogorov_smirnov_between_units_is_scipys():
     rng = np.random.default_rng(0)
     activations = np.maximum(rng.normal(0, 1, (60, 7)), 0)
@@ -179,33 +166,6 @@ def test_nearest_ensemble_finds_planted_classes():
     np.testing.assert_allclose(scores[:, 4], activations[:, 12:15].mean(1), rtol=1e-5)
 
 
-def test_correlations_are_numpys_and_matching_undoes_a_shuffle():
-    rng = np.random.default_rng(0)
-    one = rng.random((50, 6))
-    order = rng.permutation(6)
-    found = similarity.correlations(one, one[:, order])
-    expected = np.corrcoef(one.T, one[:, order].T)[:6, 6:]
-    np.testing.assert_allclose(found, expected, atol=1e-12)
-    partners, correlation = similarity.match_units(one, one[:, order])
-    assert np.array_equal(order[partners], np.arange(6))
-    np.testing.assert_allclose(correlation, 1)
-    assert (similarity.correlations(np.ones((50, 1)), one) == 0).all()
-
-
-@given(st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
-def test_linear_cka_is_the_one_of_kernels(seed):
-    rng = np.random.default_rng(seed)
-    one, other = rng.normal(size=(20, 4)), rng.normal(size=(20, 6))
-    centre = np.eye(20) - 1 / 20
-    k, m = centre @ (one @ one.T) @ centre, centre @ (other @ other.T) @ centre
-    expected = (k * m).sum() / np.sqrt((k * k).sum() * (m * m).sum())
-    assert similarity.linear_cka(one, other) == pytest.approx(expected)
-    turned = one @ np.linalg.qr(rng.normal(size=(4, 4)))[0] * 3 + 1
-    assert similarity.linear_cka(one, turned) == pytest.approx(1)
-    assert similarity.linear_cka(one, np.ones((20, 2))) == 0
-
-
 def test_differences_have_students_intervals():
     one, other = np.array([0.9, 0.92, 0.95]), np.array([0.8, 0.85, 0.84])
     paired = statistics.paired_difference(one, other)
@@ -215,10 +175,3 @@ def test_differences_have_students_intervals():
     welch = statistics.difference(one, other)
     assert welch.mean == pytest.approx(gaps.mean())
     assert welch.low < welch.mean < welch.high
-
-
-def test_excitation_and_inhibition_by_hand():
-    w = np.array([[[1.0, -1], [2, -2]]])
-    assert weights.excitatory_share(w).tolist() == [0.5]
-    assert weights.excitation_balance(w).tolist() == [0.0]
-    assert weights.unit_balance(w).tolist() == [[1.0, -1.0]]

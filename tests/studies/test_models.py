@@ -1,11 +1,12 @@
-"""Notebooks 03 and 06: settings go to whom they belong, and metrics are what they say."""
+"""Notebook 03: settings go to the models that have them, and metrics are what they say."""
 
 import numpy as np
 import pytest
+import torch
 
 from ffcl_utils.analysis.sparsity import hoyer_sparsity
 from ffcl_utils.config import ConfigError
-from ffcl_utils.studies import models, weights
+from ffcl_utils.studies import models
 
 
 def test_settings_go_to_the_models_that_have_them():
@@ -29,6 +30,26 @@ def test_short_is_what_the_first_reference_was_trained_with():
 def test_too_few_permutations_are_refused():
     with pytest.raises(ConfigError, match="permutations=19: 20 or more"):
         models.configure("smoke", permutations=19)
+
+
+def test_a_setting_that_no_model_has_is_refused():
+    with pytest.raises(ConfigError, match="no model has the setting treshold"):
+        models.configure("smoke", treshold=2.0)
+
+
+def test_a_network_by_itself_represents_the_same_as_among_others(networks, few):
+    """To the last bit, whichever model, and before half precision rounds anything."""
+    for rule in networks.values():
+        together = rule.representations(few.test_images, few.test_labels)
+        for k, one in enumerate(models.one_by_one(rule)):
+            assert one.config.seed_list == [rule.config.seed_list[k]]
+            alone = one.representations(few.test_images, few.test_labels)
+            assert all(torch.equal(a[0], t[k]) for a, t in zip(alone, together, strict=True))
+        layers = models.activations(rule, few)
+        assert len(layers) == len(together)
+        for layer, exact in zip(layers, together, strict=True):
+            assert [a.dtype for a in layer] == [np.float16] * 2
+            np.testing.assert_array_equal(np.stack(layer), exact.numpy().astype(np.float16))
 
 
 def test_metrics_are_taken_over_correct_images(networks, few):
@@ -78,18 +99,3 @@ def test_the_untrained_network_is_ffs_before_its_training(networks):
     assert before.config == networks["FF"].config
     assert before.history is None
     assert list(dict(models.with_untrained(networks))) == [*networks, "untrained"]
-
-
-def test_balance_of_weights_is_summed_by_sign(networks):
-    stacks = weights.weights_of(networks)
-    balance = weights.balances(stacks)
-    layer = stacks["BP"][1][0]
-    excitation, inhibition = layer[layer > 0].sum(), -layer[layer < 0].sum()
-    expected = (excitation - inhibition) / (excitation + inhibition)
-    assert balance["BP"][1][0] == pytest.approx(expected, abs=1e-6)
-    metrics = weights.metrics(balance)
-    np.testing.assert_allclose(
-        metrics["FF - BP/balance/layer1"], balance["FF"][0] - balance["BP"][0]
-    )
-    assert "untrained/balance/layer3" in metrics
-    assert weights.table(stacks).loc[("FF", "layer 1"), "share of positive weights"] <= 1

@@ -18,7 +18,7 @@ class Layers:
 
     sizes: units of every layer, input first. weights[k]: (S, sizes[k], sizes[k+1]);
     biases[k]: (S, 1, sizes[k+1]). Drawn uniformly within ±1/√fan-in, as torch.nn.Linear does,
-    each network from its own generator, on the CPU, and moved to `devices.device()`. Where
+    each network from its own generator, on the CPU, and moved to `device.device()`. Where
     `normalised`, every layer but the first sees its
     input at a root mean square of 1, whatever the activations' length in the layer below.
     """

@@ -3,7 +3,8 @@
     python -m tests.planted_defects           # all; exits with 1 where one passes unnoticed
     python -m tests.planted_defects margin    # those whose name holds this word
 
-Each defect is tried against the tests of its own folder, so that a run stays short. The test
+Each defect is tried against the tests of its own folder, so that a run stays short; these have to
+pass without a defect first. The test
 `test_planted_defects.py` checks that every line still is where it is looked for.
 """
 
@@ -118,8 +119,8 @@ def plant(defect: Defect, copy: Path) -> None:
     path.write_text(text.replace(defect.before, defect.after), encoding="utf-8")
 
 
-def notices(defect: Defect) -> str:
-    """The first test that fails with the defect; "" where none does."""
+def first_failure(tests: str, defect: Defect | None = None) -> str:
+    """The first of these tests that fails, with the defect or as the code is; "" where none does."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in COPIED:
@@ -128,8 +129,9 @@ def notices(defect: Defect) -> str:
                 shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, copy / name)
-        plant(defect, copy)
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", defect.tests]
+        if defect:
+            plant(defect, copy)
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", tests]
         done = subprocess.run(
             [*command, "-p", "no:cacheprovider"],
             cwd=copy,
@@ -139,15 +141,20 @@ def notices(defect: Defect) -> str:
             check=False,
         )
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return failed[0].split(" - ")[0] if done.returncode == 1 and failed else ""
+    if done.returncode and not failed:
+        sys.exit(f"error: pytest could not run {tests}\n{done.stdout}{done.stderr}")
+    return failed[0].split(" - ")[0] if failed else ""
 
 
 def main() -> None:
     """Try the defects and print a table."""
     chosen = [d for d in DEFECTS if not sys.argv[1:] or sys.argv[1] in d.name]
+    for tests in dict.fromkeys(d.tests for d in chosen):
+        if failed := first_failure(tests):  # then a failure would not speak of the defect
+            sys.exit(f"error: {failed} fails without any defect")
     missed = 0
     for defect in chosen:
-        noticed = notices(defect)
+        noticed = first_failure(defect.tests, defect)
         missed += not noticed
         print(f"{defect.name:50} {noticed or 'NOT NOTICED'}", flush=True)
     print(f"{len(chosen) - missed} of {len(chosen)} defects noticed")

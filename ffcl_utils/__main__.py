@@ -239,12 +239,14 @@ def _train_job(file: Path, name: str) -> None:
 
     prepare_process()
     started = said = time.monotonic()
+    before = None  # epochs that a checkpoint had
 
     def progress(done: int, of: int) -> None:
-        nonlocal said
+        nonlocal said, before
+        before = done - 1 if before is None else before
         if time.monotonic() - said >= PROGRESS_SECONDS and done < of:
             said = time.monotonic()
-            left = (said - started) / done * (of - done)
+            left = (said - started) / (done - before) * (of - done)
             typer.echo(f"{name}: epoch {done} of {of}, about {left / 60:.0f} minutes left")
 
     store.train(training_of(file, name), store.store_folder(), progress)

@@ -42,7 +42,7 @@ class Backprop(Rule):
     local = False
     backward_pass = True
     presets = {
-        "smoke": {"seeds": 2, "epochs": 3, "batch_size": 128, "learning_rate": 1e-3},
+        "smoke": {"seeds": 2, "epochs": 3, "batch_size": 128, "learning_rate": 3e-4},
         # Chosen on 10,000 training images held out for validation, to fit two CPU cores.
         "short": {"seeds": 5, "epochs": 12, "products": "auto"},
         "paper": {"seeds": 10, "products": "auto"},

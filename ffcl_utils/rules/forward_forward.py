@@ -36,7 +36,7 @@ class ForwardForward(GoodnessRule):
     local = True
     backward_pass = False
     presets = {
-        "smoke": {"seeds": 2, "epochs": 3, "batch_size": 128},
+        "smoke": {"seeds": 2, "epochs": 3, "batch_size": 64},
         # Chosen on 10,000 training images held out for validation, to fit two CPU cores.
         "short": {"seeds": 5, "epochs": 12, "batch_size": 512, "products": "auto"},
         "paper": {"seeds": 10, "products": "auto"},

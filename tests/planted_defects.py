@@ -120,7 +120,7 @@ def plant(defect: Defect, copy: Path) -> None:
 
 
 def first_failure(tests: str, defect: Defect | None = None) -> str:
-    """The first of these tests that fails, with the defect or as the code is; "" where none does."""
+    """The first of these tests that fails, with the defect or as the code is; "" if none does."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in COPIED:

@@ -10,6 +10,12 @@ from ffcl_utils.data import datasets, files  # noqa: E402
 from ffcl_utils.learning.process import prepare_process  # noqa: E402
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first: where processes share the files, none of these comes last."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Sums have one order, as in every process that trains."""

@@ -104,9 +104,9 @@ DEFECTS = [
            "root = activations.shape[-1] ** 0.5", "root = activations.shape[-1]",
            "tests/analysis"),
     Defect("unknown parameters pass", "workflow/parameters.py",
-           "if name not in defaults:", "if False:", "tests/workflow/test_notebooks.py"),
+           "if name not in defaults:", "if False:", "tests/workflow/test_parameters.py"),
     Defect("ranges of parameters are not checked", "workflow/parameters.py",
-           "problems += _field_problem(name, value)", "pass", "tests/workflow/test_notebooks.py"),
+           "problems += _field_problem(name, value)", "pass", "tests/workflow/test_parameters.py"),
 ]  # fmt: skip
 
 

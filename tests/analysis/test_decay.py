@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from sklearn.metrics import r2_score
 
-from ffcl_utils.analysis.decay import fit_decay
+from ffcl_utils.analysis.decay import MIN_R_SQUARED, fit_decay
 
 T = np.arange(1, 31.0)
 
@@ -42,6 +42,13 @@ def test_a_power_law_and_a_line_are_not_called_exponential():
     line = fit_decay(1 - 0.01 * T + noise(0, 1e-3))
     assert not line.converged
     assert line.fits["linear"].parameters["slope"] == pytest.approx(-0.01, rel=0.02)
+
+
+def test_a_power_law_that_an_exponential_fits_well_is_told_by_its_rival():
+    decay = fit_decay(0.1 + T**-0.1 + noise(0, 1e-3))
+    assert decay.fits["exponential"].r_squared >= MIN_R_SQUARED
+    assert decay.fits["linear"].aicc > decay.fits["exponential"].aicc
+    assert not decay.exponential
 
 
 def test_a_stretched_exponential_is_found_and_decides_nothing():

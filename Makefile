@@ -28,7 +28,7 @@ study: $(READY)  ## settings x seeds as STUDY=studies/<name>.yaml says, into one
 test: $(READY)  ## style, tests, and every notebook at the smoke preset
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	$(PY) -m pytest -n logical --dist loadfile --nbval-lax --nbval-current-env tests notebooks
+	$(PY) -m pytest -n logical --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env tests notebooks
 
 lab: $(READY)  ## explore the notebooks in JupyterLab
 	.venv/bin/jupyter lab --notebook-dir=notebooks

@@ -6,6 +6,7 @@ workflow starts a command for every job.
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -238,8 +239,15 @@ def _train_job(file: Path, name: str) -> None:
     from ffcl_utils.workflow.plan import training_of
 
     prepare_process()
+    started = time.monotonic()
+    store.train(training_of(file, name), store.store_folder(), _progress(name))
+    typer.echo(f"{name}: {time.monotonic() - started:.0f} seconds")
+
+
+def _progress(name: str) -> Callable[[int, int], None]:
+    """What a training calls after each epoch (done, of): says at times how long it still takes."""
     started = said = time.monotonic()
-    before = None  # epochs that a checkpoint had
+    before = None  # epochs that a checkpoint had: they took no time now
 
     def progress(done: int, of: int) -> None:
         nonlocal said, before
@@ -249,8 +257,7 @@ def _train_job(file: Path, name: str) -> None:
             left = (said - started) / (done - before) * (of - done)
             typer.echo(f"{name}: epoch {done} of {of}, about {left / 60:.0f} minutes left")
 
-    store.train(training_of(file, name), store.store_folder(), progress)
-    typer.echo(f"{name}: {time.monotonic() - started:.0f} seconds")
+    return progress
 
 
 def _values(parameter: list[str]) -> dict[str, object]:

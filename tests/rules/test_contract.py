@@ -108,7 +108,7 @@ def test_snapshots_are_the_weights_after_each_epoch(name, data, tmp_path, monkey
     before = weights(trained)
     trained.fit(data, lambda _: seen.append(weights(trained)))
     epochs = [weights(rule) for rule in store.epochs_of(read(config, tmp_path, snapshots=True))]
-    for kept, expected in zip(epochs, [before, *seen], strict=False):
+    for kept, expected in zip(epochs, [before, *seen], strict=True):
         for tensor, values in expected.items():
             assert torch.equal(kept[tensor], values), tensor
     assert any(not torch.equal(values, epochs[2][tensor]) for tensor, values in epochs[1].items())

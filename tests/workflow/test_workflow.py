@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from ffcl_utils import __main__ as command_line
 from ffcl_utils.__main__ import main
 from ffcl_utils.paths import ROOT
 from ffcl_utils.workflow import process, runs
@@ -119,3 +120,19 @@ def test_every_rule_is_named_with_its_title():
     lines = run_command("rules").stdout.splitlines()
     assert [line.split()[0] for line in lines] == rules.names()
     assert all(line.split(maxsplit=1)[1] == rules.rule(line.split()[0]).title for line in lines)
+
+
+def test_a_resumed_training_counts_its_own_epochs_alone(monkeypatch, capsys):
+    """Ten epochs lie in a checkpoint; the eleventh and twelfth take two minutes each."""
+    now = [0.0]
+    monkeypatch.setattr(command_line.time, "monotonic", lambda: now[0])
+    progress = command_line._progress("training")
+    for done in (11, 12):
+        now[0] += 120
+        progress(done, 20)
+    now[0] += 1
+    progress(13, 20)  # too soon after the last line
+    assert capsys.readouterr().out.splitlines() == [
+        "training: epoch 11 of 20, about 18 minutes left",
+        "training: epoch 12 of 20, about 16 minutes left",
+    ]

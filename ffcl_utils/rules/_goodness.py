@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from ffcl_utils.config import InputScaling, LayerSizes, RuleConfig
 from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.data.negatives import wrong_pairs
 from ffcl_utils.data.pixels import take, wrong_labels
 from ffcl_utils.learning.goodness import GoodnessNetwork
 from ffcl_utils.learning.layers import Layers
@@ -17,20 +18,23 @@ from ffcl_utils.learning.training import PerSeed, Phase, generators_for
 from ffcl_utils.rules.base import Rule
 
 WATCHED = 2000  # test images followed during the training; all are used after it
-FIXED_NEGATIVES = 2**33  # added to the seed: negatives drawn once have a generator apart
+KEPT_NEGATIVES = 2**33  # added to the seed: negatives drawn once have a generator apart
 
 
 class GoodnessConfig(RuleConfig):
     """What FF and BP on the FF objective share. Defaults are those of arXiv 2305.18353 for MNIST.
 
-    `layers` is the input and the hidden layers: there is no output layer.
+    `layers` is the input and the hidden layers: there is no output layer. `negatives`: "unpaired",
+    as many as there are images, drawn once from every image with every wrong label, so that the
+    positive and the negative data in one place of a batch are different images; "paired", every
+    image with one wrong label, drawn once; "redrawn", the same, drawn for every epoch.
     """
 
     layers: LayerSizes = (784, 784, 784, 784)
     batch_size: PositiveInt = 1024
     threshold: PositiveFloat = 3.0
     input_scaling: InputScaling = "standardised"
-    negatives: Literal["fixed", "redrawn"] = "fixed"
+    negatives: Literal["unpaired", "paired", "redrawn"] = "unpaired"
     prediction: Literal["softmax", "sum"] = "softmax"
 
 
@@ -69,9 +73,10 @@ class GoodnessRule(Rule):
         return self.network.representations(images, labels)
 
     def losses(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> PerSeed:
-        """Named losses (S,) from inputs (S, B, 784), lengths (S, B, 1) and labels (S, 2, B).
+        """Named losses (S,) from inputs (S, B, 784), lengths (S, B, 1) and labels (S, K, B).
 
-        The labels are the right one and a wrong one.
+        Either the same images with the right and with a wrong label (K = 2), or positive data and
+        then as many negative data (K = 1, B even).
         """
         raise NotImplementedError
 
@@ -92,7 +97,7 @@ class GoodnessRule(Rule):
         watch: bool = True,
         total: bool = True,
     ) -> Phase:
-        """A phase in which images are visited with a right and a wrong label.
+        """A phase in which images are visited with a right and with a wrong label.
 
         losses: as `losses`. watch: whether to evaluate after every epoch. total: as Phase has it.
         """
@@ -101,17 +106,39 @@ class GoodnessRule(Rule):
 
         def draw_epoch(generator: Generator) -> PerSeed:
             order = torch.randperm(len(inputs), generator=generator)
-            if self.config.negatives == "fixed":
-                return {"image": order, "wrong": fixed_negatives(data, generator)[order]}
-            return {"image": order, "wrong": wrong_labels(data.train_labels, generator)[order]}
+            if self.config.negatives == "redrawn":
+                return {"image": order, "wrong": wrong_labels(data.train_labels, generator)[order]}
+            images, wrong = self.kept_negatives(data, generator)
+            drawn = {"image": order, "wrong": wrong[order]}
+            return drawn if self.paired else drawn | {"negative": images[order]}
 
         def losses_of(batch: PerSeed) -> PerSeed:
             rows = batch["image"]
-            labels = torch.stack([take(all_labels, rows), batch["wrong"]], 1)
+            labels = take(all_labels, rows), batch["wrong"]
+            if "negative" in batch:
+                rows = torch.cat([rows, batch["negative"]], 1)
+                labels = torch.cat(labels, 1).unsqueeze(1)
+            else:
+                labels = torch.stack(labels, 1)
             return losses(take(inputs, rows), take(lengths, rows), labels)
 
         evaluate = self.evaluation(data) if watch else dict
         return Phase(draw_epoch, len(inputs), losses_of, parameters, evaluate, total)
+
+    @property
+    def paired(self) -> bool:
+        """Whether the negative data in a place of a batch are of the same image as the positive."""
+        return self.config.negatives != "unpaired"
+
+    def kept_negatives(self, data: Dataset, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Images and wrong labels (N,) of the negative data that a seed keeps for the training.
+
+        From a generator apart, made of the seed of the given one. Not of redrawn ones.
+        """
+        (apart,) = generators_for([generator.initial_seed() + KEPT_NEGATIVES])
+        if self.paired:
+            return torch.arange(len(data.train_labels)), wrong_labels(data.train_labels, apart)
+        return wrong_pairs(data.train_labels, apart)
 
     def evaluation(self, data: Dataset) -> Callable[[], PerSeed]:
         """What is watched after every epoch, as a function of nothing."""
@@ -131,9 +158,3 @@ class GoodnessRule(Rule):
             for k, layer in enumerate(of_label.mean(-1).unbind(1), start=1):
                 figures[f"{name}_goodness/layer{k}"] = layer
         return figures
-
-
-def fixed_negatives(data: Dataset, generator: Generator) -> Tensor:
-    """The wrong labels (N,) that a seed keeps for the whole training, from its generator's seed."""
-    (apart,) = generators_for([generator.initial_seed() + FIXED_NEGATIVES])
-    return wrong_labels(data.train_labels, apart)

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from torch import nn
 
 from ffcl_utils import rules
+from ffcl_utils.data.negatives import wrong_pairs
 from ffcl_utils.data.pixels import MASKS, pixel_masks, wrong_labels
 from ffcl_utils.learning.goodness import goodness_loss, relu_goodness
-from ffcl_utils.rules._goodness import FIXED_NEGATIVES
+from ffcl_utils.rules._goodness import KEPT_NEGATIVES
 from tests.small import small
 from tests.small import small_rule as make
 
@@ -37,6 +38,29 @@ def test_wrong_labels_are_uniform():
     counts = wrong_labels(labels, generator(0))[10:].bincount(minlength=10)
     assert counts[4] == 0
     assert abs(np.delete(counts.numpy(), 4) - 999).max() < 4 * 999**0.5
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=60), st.integers(0, 999))
+@settings(max_examples=60, deadline=None)
+def test_wrong_pairs_are_drawn_without_replacement_from_every_wrong_overlay(drawn, seed):
+    labels = torch.tensor([*drawn, 3, 8])
+    images, wrong = wrong_pairs(labels, generator(seed))
+    assert len(images) == len(wrong) == len(labels)
+    pairs = set(zip(images.tolist(), wrong.tolist(), strict=True))
+    assert len(pairs) == len(labels)
+    every = {(i, w) for i, right in enumerate(labels.tolist()) for w in set(labels.tolist())}
+    assert pairs <= every - set(enumerate(labels.tolist()))
+
+
+def test_wrong_pairs_are_uniform_over_images_and_labels():
+    labels = torch.arange(10).repeat(900)
+    images, wrong = wrong_pairs(labels, generator(0))
+    # Nine overlays of an image, each kept with one chance in nine: some thrice, a third never.
+    kept = images.bincount(minlength=9000).bincount(minlength=10)[:2] / 9000
+    expected = torch.tensor([(8 / 9) ** 9, 9 * (1 / 9) * (8 / 9) ** 8])
+    torch.testing.assert_close(kept, expected, atol=0.02, rtol=0)
+    steps = (wrong - labels[images]) % 10
+    assert abs(steps.bincount(minlength=10)[1:] - 1000).max() < 4 * 1000**0.5
 
 
 def test_goodness_loss_is_the_papers_formula():
@@ -132,12 +156,17 @@ def plain_ff(rule, data, epochs_of, local):
         adam = torch.optim.Adam(parameters, lr=settings.learning_rate)
         for _ in range(settings.epochs):
             order = torch.randperm(len(data.train_images), generator=g)
-            source = g if settings.negatives == "redrawn" else generator(FIXED_NEGATIVES)
-            wrong = wrong_labels(data.train_labels, source)
+            if settings.negatives == "unpaired":
+                others, wrong = wrong_pairs(data.train_labels, generator(KEPT_NEGATIVES))
+            else:
+                source = g if settings.negatives == "redrawn" else generator(KEPT_NEGATIVES)
+                others, wrong = torch.arange(200), wrong_labels(data.train_labels, source)
             for rows in order.split(settings.batch_size):
                 images, labels = data.train_images[rows], data.train_labels[rows]
                 right = plain_forward(linears, overlaid(images, labels), local)
-                other = plain_forward(linears, overlaid(images, wrong[rows]), local)
+                other = plain_forward(
+                    linears, overlaid(data.train_images[others[rows]], wrong[rows]), local
+                )
                 pairs = [(a.norm(dim=1), b.norm(dim=1)) for a, b in zip(right, other, strict=True)]
                 if local:
                     pairs = [pairs[k] for k in learning]
@@ -156,8 +185,12 @@ def plain_ff(rule, data, epochs_of, local):
     ("system", "overrides", "phases"),
     [
         ("forward_forward", {"training": "simultaneous"}, [[0, 1, 2]]),
-        ("forward_forward", {"training": "sequential", "negatives": "redrawn"}, [[0], [1], [2]]),
+        ("forward_forward", {"training": "simultaneous", "negatives": "paired"}, [[0, 1, 2]]),
+        ("forward_forward", {"negatives": "redrawn"}, [[0], [1], [2]]),
+        ("forward_forward", {"negatives": "paired"}, [[0], [1], [2]]),
+        ("forward_forward", {}, [[0], [1], [2]]),
         ("bp_ff", {}, [[0, 1, 2]]),
+        ("bp_ff", {"negatives": "paired"}, [[0, 1, 2]]),
     ],
 )
 def test_training_is_the_plain_one(digits, system, overrides, phases):
@@ -202,16 +235,17 @@ def test_backprop_is_torch_nns(digits, dropout, schedule):
         )
 
 
-def test_fixed_negatives_are_the_same_in_every_epoch_and_redrawn_ones_are_not(digits, monkeypatch):
+def test_kept_negatives_are_the_same_in_every_epoch_and_redrawn_ones_are_not(digits, monkeypatch):
     data = small(digits, 50)
-    for negatives, distinct in (("fixed", 1), ("redrawn", 3)):
+    cases = ("paired", wrong_labels, 1), ("unpaired", wrong_pairs, 1), ("redrawn", wrong_labels, 3)
+    for negatives, draw, distinct in cases:
         seen = []
         monkeypatch.setattr(
-            "ffcl_utils.rules._goodness.wrong_labels",
-            lambda labels, g, seen=seen: seen.append(wrong_labels(labels, g)) or seen[-1],
+            f"ffcl_utils.rules._goodness.{draw.__name__}",
+            lambda labels, g, seen=seen, draw=draw: seen.append(draw(labels, g)) or seen[-1],
         )
         make("bp_ff", negatives=negatives, seeds=1, epochs=3).fit(data)
-        assert len({tuple(w.tolist()) for w in seen}) == distinct
+        assert len({str(found) for found in seen}) == distinct
 
 
 @pytest.mark.parametrize("system", RULES)

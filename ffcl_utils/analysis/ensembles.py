@@ -1,7 +1,9 @@
 """Category-specific ensembles: which units belong to a class, how many, and shared with whom.
 
-Definitions are those found in the notebooks of arXiv 2305.18353; which of them the paper prints is
-unknown. N images, U units, C classes; an ensemble table is (C, U) bool.
+The authors' rule (their code for arXiv 2305.18353) compares a unit with the other units of its
+layer, within a class; ours compares a class with the other classes, within a unit, and tests the
+difference. Two more definitions stand in the authors' notebooks. N images, U units, C classes; an
+ensemble table is (C, U) bool.
 """
 
 import numpy as np
@@ -22,29 +24,49 @@ AT_ONCE = 100  # permutations
 
 
 def class_means(activations: np.ndarray, labels: np.ndarray, classes: int = 10) -> np.ndarray:
-    """Mean activation of each unit over the images of each class, (C, U)."""
+    """Mean activation of each unit over the images of each class, (C, U); NaN without images."""
     member = _one_hot(labels, classes)
-    return (member @ activations.astype(np.float32)) / member.sum(1, keepdims=True)
+    counts = member.sum(1, keepdims=True)
+    sums = member @ activations.astype(np.float32)
+    return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
 
 
-def leave_one_out_ratio(means: np.ndarray) -> np.ndarray:
-    """(mᵢ − m̄)/m̄ with m̄ the mean over the other classes, (C, U) from class means (C, U).
+def excess_over_layer(means: np.ndarray) -> np.ndarray:
+    """(m − l)/l of each unit within each class, (C, U), from class means (C, U).
 
-    Infinite where only this class activates the unit, 0 where no class does.
+    m: the unit's mean activation for the class; l: the mean of m over all *other units* of the
+    layer (authors' code of arXiv 2305.18353). Infinite for the only unit that the class activates;
+    NaN for a class that activates none, and for one without images. Needs two units or more.
     """
-    others = (means.sum(0) - means) / (len(means) - 1)
+    units = means.shape[1]
+    if units < 2:
+        raise ValueError("a layer of one unit has no other units to compare it with")
+    others = (means.sum(1, keepdims=True) - means) / (units - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = (means - others) / others
-    return np.where(means == 0, np.where(others > 0, -1.0, 0.0), ratio)
+        return (means - others) / others
 
 
-def ratio_ensembles(means: np.ndarray, threshold: float = 1.0) -> np.ndarray:
-    """Units whose leave-one-out ratio is above the threshold (the paper's notebooks: 1 or 2)."""
-    return leave_one_out_ratio(means) > threshold
+def authors_ensembles(means: np.ndarray, threshold: float = 1.0) -> np.ndarray:
+    """Ensembles (C, U) by the authors' rule: `excess_over_layer` above the threshold.
+
+    Their table of shared units has 1, their plots per layer 2. A unit may belong to several
+    classes. A class that activates no unit, or has no images, has an empty ensemble.
+    """
+    return excess_over_layer(means) > threshold
+
+
+def sharing(ensembles: np.ndarray) -> float:
+    """Mean Jaccard overlap of every two classes, from ensembles (C, U).
+
+    Empty ensembles are left out; NaN where fewer than two are left.
+    """
+    kept = ensembles[ensembles.any(1)]
+    pairs = np.triu_indices(len(kept), 1)
+    return float(jaccard(kept[pairs[0]], kept[pairs[1]]).mean()) if len(kept) > 1 else np.nan
 
 
 def class_mean_ensembles(means: np.ndarray, threshold: float = 0.5) -> np.ndarray:
-    """Units whose class mean is above the threshold (the paper's notebooks: 0.5)."""
+    """Units whose class mean is above the threshold (the authors' notebooks: 0.5)."""
     return means > threshold
 
 
@@ -56,8 +78,8 @@ def effect_size(activations: np.ndarray, labels: np.ndarray, classes: int = 10) 
     """
     means = class_means(activations, labels, classes)
     others = (means.sum(0) - means) / (classes - 1)
-    spread = activations.astype(np.float32).std(0)
-    return (means - others) / np.where(spread > 0, spread, 1)
+    deviation = spread(activations)
+    return (means - others) / np.where(deviation > 0, deviation, 1)
 
 
 def tested_ensembles(
@@ -72,8 +94,7 @@ def tested_ensembles(
     A unit belongs to a class when its effect size is above the threshold *and* its class mean is
     above what permuted labels give anywhere among all classes and units in 95 % of the
     permutations. The test alone would not do: with 10,000 images nearly every unit of an untrained
-    layer differs between classes. Nor would the ratio: more than half of an untrained layer's
-    units have one above 1.
+    layer differs between classes.
     """
     members = effect_size(activations, labels) > effect
     if not members.any():  # whatever the permutations say
@@ -183,6 +204,12 @@ def ensemble_scores(activations: np.ndarray, ensembles: np.ndarray) -> np.ndarra
     return activations.astype(np.float32) @ ensembles.T.astype(np.float32) / sizes
 
 
+def halves(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of two random halves of `count` images."""
+    order = np.random.default_rng(seed).permutation(count)
+    return order[::2], order[1::2]
+
+
 def split_half_jaccard(
     activations: np.ndarray, labels: np.ndarray, seed: int, permutations: int
 ) -> float:
@@ -190,24 +217,33 @@ def split_half_jaccard(
 
     NaN where no class has an ensemble in either half.
     """
-    order = np.random.default_rng(seed).permutation(len(labels))
-    halves = order[::2], order[1::2]
     one, other = (
-        tested_ensembles(activations[rows], labels[rows], seed, permutations) for rows in halves
+        tested_ensembles(activations[rows], labels[rows], seed, permutations)
+        for rows in halves(len(labels), seed)
     )
     found = jaccard(one, other)
     return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
 
 
 def nearest_ensemble_accuracy(activations: np.ndarray, labels: np.ndarray, seed: int = 0) -> float:
-    """Accuracy of the nearest-ensemble classifier on one half of the images.
+    """Accuracy of the nearest-ensemble classifier on one half of the images, our ensembles.
 
-    The ensembles are found on the other half, and so is the spread of each unit, by which its
-    activation is divided.
+    They are found on the other half, and so is the spread of each unit.
     """
-    order = np.random.default_rng(seed).permutation(len(labels))
-    known, asked = order[::2], order[1::2]
-    ensembles = effect_size(activations[known], labels[known]) > EFFECT
-    spread = activations[known].astype(np.float32).std(0)
-    scores = ensemble_scores(activations[asked] / np.where(spread > 0, spread, 1), ensembles)
-    return float((scores.argmax(1) == labels[asked]).mean())
+    known, asked = halves(len(labels), seed)
+    found = effect_size(activations[known], labels[known]) > EFFECT
+    nearest = nearest_ensemble(activations[asked], found, spread(activations[known]))
+    return float((nearest == labels[asked]).mean())
+
+
+def nearest_ensemble(
+    activations: np.ndarray, ensembles: np.ndarray, spread: np.ndarray
+) -> np.ndarray:
+    """The class (N,) whose ensemble is most active, each unit in parts of its spread (U,)."""
+    scores = ensemble_scores(activations / np.where(spread > 0, spread, 1), ensembles)
+    return scores.argmax(1)
+
+
+def spread(activations: np.ndarray) -> np.ndarray:
+    """Standard deviation (U,) of each unit over the images."""
+    return activations.astype(np.float32).std(0)

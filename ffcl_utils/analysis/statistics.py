@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import t as student_t
 from scipy.stats import ttest_1samp, ttest_ind, ttest_rel
 
 
@@ -23,6 +24,19 @@ def mean_interval(values: np.ndarray) -> tuple[float, float]:
         return float(values[0]), float(values[0])
     interval = ttest_1samp(values, 0).confidence_interval()
     return float(interval.low), float(interval.high)
+
+
+def prediction_interval(values: np.ndarray) -> tuple[float, float]:
+    """The ends of the 95 % interval for one new value beside values (S,), Student's t.
+
+    mean ± t · s · √(1 + 1/S), for values of a normal distribution. Raises ValueError for fewer than
+    two values.
+    """
+    count = len(values)
+    if count < 2:
+        raise ValueError("one value says nothing about how far the next one may lie from it")
+    half = student_t.ppf(0.975, count - 1) * np.std(values, ddof=1) * (1 + 1 / count) ** 0.5
+    return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
 def paired_difference(one: np.ndarray, other: np.ndarray) -> Difference:

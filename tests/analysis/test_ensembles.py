@@ -1,7 +1,10 @@
 """Ensembles: closed forms, brute force, scipy, planted ensembles."""
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis.extra.numpy import arrays
 from scipy.stats import ks_2samp, permutation_test
 
 from ffcl_utils import rules
@@ -57,26 +60,66 @@ def test_effect_size_of_a_unit_that_answers_one_class_alone():
     assert (ensembles.effect_size(np.ones((600, 3)), LABELS) == 0).all()
 
 
-def test_class_means_and_ratios_are_the_plain_ones():
+def test_class_means_are_the_plain_ones():
     activations, _ = planted(0)
     means = ensembles.class_means(activations, LABELS)
-    ratio = ensembles.leave_one_out_ratio(means)
     for c in (0, 7):
-        of_class = activations[c == LABELS].mean(0)
-        others = np.mean([activations[k == LABELS].mean(0) for k in range(10) if k != c], 0)
-        np.testing.assert_allclose(means[c], of_class, rtol=1e-5)
-        np.testing.assert_allclose(ratio[c], (of_class - others) / others, rtol=1e-4)
+        np.testing.assert_allclose(means[c], activations[c == LABELS].mean(0), rtol=1e-5)
+    without = ensembles.class_means(activations[LABELS != 3], LABELS[LABELS != 3])
+    assert np.isnan(without[3]).all()
+    assert np.isfinite(np.delete(without, 3, 0)).all()
 
 
-def test_ratio_of_units_that_one_class_or_none_activates():
-    means = np.zeros((10, 2))
-    means[3, 0] = 0.7
-    ratio = ensembles.leave_one_out_ratio(means)
-    assert ratio[3, 0] == np.inf
-    assert ratio[0, 0] == -1
-    assert (ratio[:, 1] == 0).all()
-    assert ensembles.ratio_ensembles(means, 2).sum() == 1
-    assert ensembles.class_mean_ensembles(means).sum() == 1
+@given(
+    arrays(float, (3, 6), elements=st.floats(0, 9, allow_subnormal=False)),
+    st.sampled_from([0.5, 1.0, 2.0]),
+)
+@settings(max_examples=80, deadline=None)
+def test_the_authors_rule_is_a_loop_over_units(means, threshold):
+    found = ensembles.authors_ensembles(means, threshold)
+    for c, of_class in enumerate(means):
+        for u, mean in enumerate(of_class):
+            others = sum(m for v, m in enumerate(of_class) if v != u) / 5
+            # m above (1 + threshold) times the others; of equal ones rounding may decide
+            gap = mean - (1 + threshold) * others
+            if abs(gap) > 1e-9:
+                assert found[c, u] == (gap > 0)
+
+
+def test_the_authors_rule_of_a_layer_made_by_hand():
+    # One unit far above the rest, two that are shared, a silent class, and one without images.
+    means = np.array([[9.0, 1, 1, 1], [8, 8, 1, 1], [0, 0, 0, 0], [np.nan] * 4, [0, 0, 0, 2]])
+    excess = ensembles.excess_over_layer(means)
+    assert excess[0].tolist() == [8.0, -8 / 11, -8 / 11, -8 / 11]
+    assert excess[1, 0] == (8 - 10 / 3) / (10 / 3)
+    assert excess[4].tolist() == [-1.0, -1.0, -1.0, np.inf]
+    found = ensembles.authors_ensembles(means)
+    assert found.sum(1).tolist() == [1, 2, 0, 0, 1]
+    assert ensembles.authors_ensembles(means, 2).sum(1).tolist() == [1, 0, 0, 0, 1]
+    # Of the pairs of classes that have an ensemble: {0} and {0, 1} share a half, the others none.
+    assert ensembles.sharing(found) == pytest.approx(0.5 / 3)
+    assert np.isnan(ensembles.sharing(found[:1]))
+    assert ensembles.class_mean_ensembles(means[:3], 7.5).sum() == 3
+
+
+def test_a_layer_of_one_unit_has_no_ensembles():
+    with pytest.raises(ValueError, match="no other units"):
+        ensembles.excess_over_layer(np.ones((10, 1)))
+
+
+def test_planted_ensembles_are_found_by_the_authors_rule_and_in_halves():
+    for seed in range(3):
+        activations, truth = planted(seed, effect=9.0)
+        for rows in (slice(None), *ensembles.halves(len(LABELS), seed)):
+            means = ensembles.class_means(activations[rows], LABELS[rows])
+            assert np.array_equal(ensembles.authors_ensembles(means), truth)
+        assert ensembles.sharing(truth) == 0
+
+
+def test_halves_are_all_images_once():
+    one, other = ensembles.halves(11, 3)
+    assert sorted([*one, *other]) == list(range(11))
+    assert abs(len(one) - len(other)) == 1
 
 
 def test_excess_is_standardised_under_permutation():

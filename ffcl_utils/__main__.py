@@ -160,7 +160,7 @@ def claims(
     if write:
         write_json(write, rows)
     if readme:
-        text = tables.replace_table(readme, tables.markdown_table(rows, links=True))
+        text = tables.replace_table(readme, tables.for_readme(rows))
         write_whole(readme, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     if not quiet:
         typer.echo(tables.plain_table(rows))

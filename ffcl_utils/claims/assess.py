@@ -5,6 +5,7 @@ from pathlib import Path
 from ffcl_utils.claims.ledger import Claim, claim, ledger
 from ffcl_utils.claims.record import Record, RecordError, read_record
 from ffcl_utils.claims.summary import in_words, missing_in_words, summary
+from ffcl_utils.workflow.runs import run
 
 __all__ = ["Claim", "assess", "claim", "ledger", "ours_in_words", "summary", "unknown_metrics"]
 
@@ -12,7 +13,7 @@ NOT_COMPARABLE, NO_RESULT = "not comparable", "no result"
 
 
 def assess(folder: Path) -> list[dict]:
-    """One row per claim of the papers, and per question of our own whose run is there: verdicts.
+    """One row per claim that `make reproduce` answers, and per other one whose run is there.
 
     folder: of a preset; <folder>/<run>/metrics.json are read. A row is ready for JSON: id, paper,
     where, statement, paper_value, rule and fixed (sentences), run, notebook, metric, unit, ours (a
@@ -29,7 +30,7 @@ def assess(folder: Path) -> list[dict]:
     return [
         _row(claim, records.get(claim.run))
         for claim in ledger()
-        if claim.run in records or not claim.ours
+        if claim.run in records or run(claim.run).part == "claims"
     ]
 
 
@@ -44,12 +45,12 @@ def unknown_metrics(folder: Path) -> list[str]:
 
 def _unknown(folder: Path, records: dict[str, Record]) -> list[str]:
     return [
-        f"claim {claim.id} needs the metric {claim.metric!r}, which {_path(folder, claim.run)} "
+        f"claim {claim.id} needs the metric {metric!r}, which {_path(folder, claim.run)} "
         "does not have"
         for claim in ledger()
-        if claim.run in records
-        and records[claim.run].run == claim.run
-        and claim.metric not in records[claim.run].metrics
+        if claim.run in records and records[claim.run].run == claim.run
+        for metric in claim.metrics
+        if metric not in records[claim.run].metrics
     ]
 
 
@@ -67,8 +68,10 @@ def _records(folder: Path) -> dict[str, Record]:
     folder = Path(folder)
     if not folder.is_dir():
         raise RecordError(f"there are no results in {folder}: run `make reproduce` first")
-    runs = sorted({claim.run for claim in ledger()})
-    return {run: read_record(_path(folder, run)) for run in runs if _path(folder, run).exists()}
+    names = sorted({claim.run for claim in ledger()})
+    return {
+        name: read_record(_path(folder, name)) for name in names if _path(folder, name).exists()
+    }
 
 
 def _row(claim: Claim, record: Record | None) -> dict:
@@ -94,7 +97,7 @@ def _row(claim: Claim, record: Record | None) -> dict:
     if reason:
         verdict = NOT_COMPARABLE
     else:
-        verdict = claim.verdict(record.values(claim.metric))
+        verdict = claim.verdict({name: record.values(name) for name in claim.metrics})
         missing = missing_in_words(ours)
         reason = f"{missing}." if missing else ""
     return row | {

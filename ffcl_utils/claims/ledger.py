@@ -1,13 +1,15 @@
 """The ledger: every claim as data, read from ledger.toml."""
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ffcl_utils.claims.conditions import Conditions
 from ffcl_utils.claims.judges import NOT, PARTLY, REPRODUCED, AnyJudge
 from ffcl_utils.claims.record import in_one_line
 from ffcl_utils.errors import UserError
@@ -28,12 +30,13 @@ class Claim(BaseModel):
 
     run: the name of the run, which is that of its results folder. metric: its name in the run's
     metrics.json. unit: how its figures are shown, "%" of images, "seeds" (1 where a seed passes,
-    else 0) or "number". fixed: when the rule was fixed, and what had been seen by then.
+    else 0) or "number". judge: what gives the verdict from that metric; or, instead, conditions,
+    which may look at several. fixed: when the rule was fixed, and what had been seen by then.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    id: str = Field(pattern=r"^[A-Z]\d+[a-z]?$")
+    id: str = Field(pattern=r"^[A-Z]\d+([a-z]|-[a-z]+)?$")
     paper: Literal["improved FFCL", "emergent representations", "ours"]
     where: Literal["abstract", "method", "experiments", "printed outputs", "–"]
     statement: str = Field(min_length=1)
@@ -42,7 +45,8 @@ class Claim(BaseModel):
     metric: str = Field(min_length=1)
     unit: Literal["%", "seeds", "number"]
     dataset: Literal["mnist", "fashion_mnist"]
-    judge: AnyJudge
+    judge: AnyJudge | None = None
+    conditions: Conditions | None = None
     fixed: str = Field(min_length=1)
 
     @property
@@ -55,14 +59,31 @@ class Claim(BaseModel):
         """The notebook of the run: a variant's name follows a hyphen."""
         return self.run.partition("-")[0]
 
+    @model_validator(mode="after")
+    def _one_way_to_judge(self):
+        if (self.judge is None) == (self.conditions is None):
+            raise ValueError("either a judge or conditions")
+        return self
+
+    @property
+    def metrics(self) -> list[str]:
+        """The names of all figures that the verdict needs, the one that is shown first."""
+        more = self.conditions.metrics if self.conditions else []
+        return list(dict.fromkeys([self.metric, *more]))
+
     @property
     def rule(self) -> str:
-        """The judge's rule as a sentence, in the claim's unit and words."""
-        return self.judge.rule(self.unit, SUPPORTED if self.ours else REPRODUCED)
+        """The rule as a sentence, in the claim's unit and words."""
+        word = SUPPORTED if self.ours else REPRODUCED
+        return self.judge.rule(self.unit, word) if self.judge else self.conditions.rule(word)
 
-    def verdict(self, values: np.ndarray) -> str:
-        """The judge's verdict on one figure per seed (S,), in the claim's words."""
-        verdict = self.judge.verdict(values)
+    def verdict(self, figures: Mapping[str, np.ndarray]) -> str:
+        """The verdict on one figure per seed (S,) of each of `metrics`, in the claim's words."""
+        verdict = (
+            self.judge.verdict(figures[self.metric])
+            if self.judge
+            else self.conditions.verdict(figures)
+        )
         return _OUR_WORDS[verdict] if self.ours else verdict
 
 

@@ -1,12 +1,17 @@
 """The claims table as text: for the terminal, for the README, and what has to be said with it."""
 
+from itertools import groupby
 from pathlib import Path
 
 from ffcl_utils.claims.assess import NO_RESULT, NOT_COMPARABLE, ours_in_words
+from ffcl_utils.claims.judges import REPRODUCED
+from ffcl_utils.claims.ledger import OURS
 from ffcl_utils.data.files import FULL
 from ffcl_utils.errors import UserError
 
 START, END = "<!-- claims: generated from results/ -->", "<!-- end of claims -->"
+# How the ids of a reading's three claims end: accuracy, training and testing loss (notebook 11).
+READINGS = {"bal": "balanced, margin 0, batch 512", "rand": "random, margin 0.2, batch 512"}
 
 
 class MarkerError(UserError, ValueError):
@@ -38,6 +43,27 @@ def markdown_table(rows: list[dict], links: bool = False) -> str:
     return _markdown(["", "claim", "paper", "ours", "verdict", "notebook"], lines)
 
 
+def in_sentences(rows: list[dict]) -> str:
+    """How many claims of each paper came out how, and how many readings were confirmed."""
+    found = []
+    for paper, of_paper in groupby(rows, key=lambda row: row["paper"]):
+        verdicts = [row["verdict"] for row in of_paper]
+        counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+        name = "Our own questions" if paper == OURS else f"The claims of {paper}"
+        found.append(f"{name}: {counts}.")
+    for key, words in READINGS.items():
+        three = [row["verdict"] for row in rows if row["id"].endswith(f"-{key}")]
+        if len(three) == 3 and not {NO_RESULT, NOT_COMPARABLE} & set(three):
+            held = "is confirmed" if set(three) == {REPRODUCED} else "is not confirmed"
+            found.append(f"The reading *{words}* {held} on new seeds.")
+    return " ".join(found)
+
+
+def for_readme(rows: list[dict]) -> str:
+    """What stands between the README's markers: the sentences and the table."""
+    return f"{in_sentences(rows)}\n\n{markdown_table(rows, links=True)}"
+
+
 def rules_table(rows: list[dict]) -> str:
     """The rule of each claim's verdict, and when it was fixed, as a Markdown table."""
     lines = [[row["id"], row["rule"], row["fixed"]] for row in rows]
@@ -48,9 +74,9 @@ def plain_table(rows: list[dict], width: int = 100) -> str:
     """Claims for a terminal: two lines each, the statement cut to `width`."""
     lines = []
     for row in rows:
-        head = f"{row['id']:<4} {row['verdict'].upper():<15} {row['statement']}"
+        head = f"{row['id']:<7} {row['verdict'].upper():<15} {row['statement']}"
         lines.append(head if len(head) <= width else head[: width - 1] + "…")
-        lines.append(f"{'':20} paper: {row['paper_value']} | ours: {ours_in_words(row)}")
+        lines.append(f"{'':23} paper: {row['paper_value']} | ours: {ours_in_words(row)}")
     return "\n".join(lines)
 
 
@@ -81,7 +107,7 @@ def warnings(rows: list[dict]) -> list[str]:
 
 
 def replace_table(readme: Path, table: str) -> str:
-    """The README's text with its claims table replaced; raises MarkerError without the markers."""
+    """The README's text with another one between its markers; raises MarkerError without them."""
     text = readme.read_text(encoding="utf-8")
     if START not in text or END not in text:
         raise MarkerError(f"{readme} has no markers {START} and {END}")

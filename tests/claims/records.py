@@ -3,22 +3,24 @@
 import json
 
 from ffcl_utils.claims.ledger import ledger
+from ffcl_utils.workflow.runs import run
 
-PAPERS = [claim for claim in ledger() if not claim.ours]
-OURS = [claim for claim in ledger() if claim.ours]
+# Those that `make reproduce` answers, and those of the studies beyond it.
+PAPERS = [claim for claim in ledger() if run(claim.run).part == "claims"]
+OURS = [claim for claim in ledger() if claim not in PAPERS]
 
 
 def write_records(folder, claims=PAPERS, values=(0.6, 0.61), **changes):
     """A metrics.json for the run of each claim, on the claim's data, with its metrics."""
-    for run in {claim.run for claim in claims}:
-        of_run = [claim for claim in claims if claim.run == run]
+    for name in {claim.run for claim in claims}:
+        of_run = [claim for claim in claims if claim.run == name]
         content = {
-            "run": run,
+            "run": name,
             "dataset": of_run[0].dataset,
             "preset": "short",
             "changed": {},
             "seeds": list(range(len(values))),
-            "metrics": {claim.metric: list(values) for claim in of_run},
+            "metrics": {name: list(values) for claim in of_run for name in claim.metrics},
         } | changes
-        (folder / run).mkdir(parents=True, exist_ok=True)
-        (folder / run / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / "metrics.json").write_text(json.dumps(content), encoding="utf-8")

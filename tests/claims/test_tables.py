@@ -7,6 +7,8 @@ from ffcl_utils.claims.tables import (
     END,
     START,
     MarkerError,
+    for_readme,
+    in_sentences,
     markdown_table,
     plain_table,
     replace_table,
@@ -101,4 +103,27 @@ def test_readme_without_markers_is_refused(tmp_path):
 def test_readme_shows_the_committed_claims():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     table = readme.split(START)[1].split(END)[0].strip()
-    assert table == markdown_table(assess(REFERENCE), links=True)
+    assert table == for_readme(assess(REFERENCE))
+
+
+def test_the_sentences_count_verdicts_and_name_the_readings():
+    def row(id, paper, verdict):
+        return {"id": id, "paper": paper, "verdict": verdict}
+
+    rows = [
+        row("A1", "improved FFCL", "reproduced"),
+        row("A6-bal", "improved FFCL", "reproduced"),
+        row("A7-bal", "improved FFCL", "reproduced"),
+        row("A8-bal", "improved FFCL", "reproduced"),
+        row("A6-rand", "improved FFCL", "reproduced"),
+        row("A7-rand", "improved FFCL", "partly"),
+        row("A8-rand", "improved FFCL", "reproduced"),
+        row("X1", "ours", "supported"),
+    ]
+    assert in_sentences(rows) == (
+        "The claims of improved FFCL: 6 reproduced, 1 partly. Our own questions: 1 supported. "
+        "The reading *balanced, margin 0, batch 512* is confirmed on new seeds. "
+        "The reading *random, margin 0.2, batch 512* is not confirmed on new seeds."
+    )
+    without = [row | {"verdict": "not comparable"} for row in rows]
+    assert "confirmed" not in in_sentences(without)

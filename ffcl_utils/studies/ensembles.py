@@ -1,4 +1,4 @@
-"""The ensembles of every model, layer and seed: the tables and figures of notebook 04."""
+"""Our ensembles (effect size, permutation test) of every model, layer and seed: notebook 04."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,6 @@ from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.rules.base import Rule
 from ffcl_utils.studies.models import UNTRAINED, activations, with_untrained
 
-SIMILAR = ((0, 6), (2, 4), (2, 6), (4, 6))  # T-shirt/Shirt, Pullover/Coat/Shirt of Fashion-MNIST
 PAIRS = (
     ("FF", UNTRAINED),
     ("BP/FF", UNTRAINED),
@@ -34,13 +33,12 @@ class Analysis:
     """What is kept of every model: no activations but those of one seed's first layer.
 
     tables: by model, for each layer, the tested ensembles (S, 10, units) bool. rows: one a model,
-    layer and seed (`ensemble_rows`). overlaps: by model, (S, 10, 10) of `ratio_overlaps` in the
-    first layer. stability: one row a model. first: by model, (N, units) of the first seed.
+    layer and seed (`ensemble_rows`). stability: one row a model. first: by model, (N, units) of the
+    first seed.
     """
 
     tables: dict[str, list[np.ndarray]]
     rows: pd.DataFrame
-    overlaps: dict[str, np.ndarray]
     stability: pd.DataFrame
     first: dict[str, np.ndarray]
 
@@ -48,16 +46,15 @@ class Analysis:
 def analyse(networks: dict[str, Rule], data: Dataset, permutations: int) -> Analysis:
     """Look at one model after the other: the activations of a single one are held at a time."""
     labels = data.test_labels.numpy()
-    tables, rows, overlaps, stable, first = {}, [], {}, {}, {}
+    tables, rows, stable, first = {}, [], {}, {}
     for name, rule in with_untrained(networks):
         layers = activations(rule, data)
         tables[name] = [find_ensembles(layer, labels, permutations) for layer in layers]
         rows += ensemble_rows(name, layers, tables[name], labels)
-        overlaps[name] = ratio_overlaps(layers[0], labels)
         fewer = min(permutations, HALVES_PERMUTATIONS)
         stable[name] = stability(layers[0], labels, fewer)
         first[name] = layers[0][0].astype(np.float32)
-    return Analysis(tables, pd.DataFrame(rows), overlaps, pd.DataFrame(stable).T, first)
+    return Analysis(tables, pd.DataFrame(rows), pd.DataFrame(stable).T, first)
 
 
 def find_ensembles(layer: Layer, labels: np.ndarray, permutations: int) -> np.ndarray:
@@ -76,9 +73,9 @@ def ensemble_rows(
     """One row per layer and seed: how much of the layer is in ensembles, by each definition.
 
     units: share of the layer's units in an ensemble (effect and permutation test); size: mean
-    number of units per class; classes: with an ensemble at all; ratio 1, ratio 2, mean 0.5: share
-    of units in an ensemble by those definitions; nearest: accuracy of the nearest-ensemble
-    classifier; active: share of units active per image; dead: share active for no image.
+    number of units per class; classes: with an ensemble at all; mean 0.5: share of units whose
+    class mean is above that for a class; nearest: accuracy of the nearest-ensemble classifier;
+    active: share of units active per image; dead: share active for no image.
     """
     rows = []
     for k, (layer, of_layer) in enumerate(zip(layers, tables, strict=True), start=1):
@@ -92,8 +89,6 @@ def ensemble_rows(
                     "units": table.any(0).mean(),
                     "size": table.sum(1).mean(),
                     "classes": table.any(1).sum(),
-                    "ratio 1": ensembles.ratio_ensembles(means, 1).any(0).mean(),
-                    "ratio 2": ensembles.ratio_ensembles(means, 2).any(0).mean(),
                     "mean 0.5": ensembles.class_mean_ensembles(means).any(0).mean(),
                     "nearest": ensembles.nearest_ensemble_accuracy(of_seed, labels),
                     "active": active_fraction(of_seed).mean(),
@@ -163,27 +158,6 @@ def preferred(analysis: Analysis, data: Dataset) -> dict[str, np.ndarray]:
     }
 
 
-def ratio_overlaps(layer: Layer, labels: np.ndarray, threshold: float = 2.0) -> np.ndarray:
-    """Jaccard overlaps (S, 10, 10) of the ensembles by the paper's ratio, of a layer.
-
-    The ratio and not the effect size: a unit that two classes share has a smaller effect for each
-    than the threshold that claims rest on.
-    """
-    matrices = []
-    for of_seed in layer:
-        table = ensembles.ratio_ensembles(ensembles.class_means(of_seed, labels), threshold)
-        matrices.append(np.nan_to_num(ensembles.jaccard(table[:, None], table[None])))
-    return np.stack(matrices)
-
-
-def similar_minus_others(overlaps: np.ndarray) -> np.ndarray:
-    """Mean overlap of the similar pairs of garments minus that of all other pairs, (S,)."""
-    similar = np.zeros((10, 10), bool)
-    similar[tuple(np.array(SIMILAR).T)] = True
-    others = np.triu(~similar, 1)
-    return overlaps[:, similar].mean(1) - overlaps[:, others].mean(1)
-
-
 def stability(layer: Layer, labels: np.ndarray, permutations: int) -> dict[str, float]:
     """How much of a layer is the same again.
 
@@ -201,7 +175,7 @@ def stability(layer: Layer, labels: np.ndarray, permutations: int) -> dict[str, 
 
 
 def metrics(analysis: Analysis) -> dict[str, np.ndarray]:
-    """The metrics of notebook 04, one figure per seed each."""
+    """The metrics of our ensembles in notebook 04, one figure per seed each."""
     found = {
         f"{name} - {minus}/ensemble_units/layer1": values
         for (name, minus), values in differences(analysis.rows).items()
@@ -209,7 +183,4 @@ def metrics(analysis: Analysis) -> dict[str, np.ndarray]:
     for (name, k), rows in analysis.rows.groupby(["model", "layer"], sort=False):
         found[f"{name}/ensemble_units/layer{k}"] = rows.units.to_numpy()
         found[f"{name}/nearest_ensemble_accuracy/layer{k}"] = rows.nearest.to_numpy()
-    for name in ("FF", UNTRAINED):
-        overlaps = similar_minus_others(analysis.overlaps[name])
-        found[f"{name}/similar - other classes/overlap/layer1"] = overlaps
     return found

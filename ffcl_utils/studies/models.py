@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from ffcl_utils import rules
 from ffcl_utils.analysis.ensembles import PERMUTATIONS
 from ffcl_utils.analysis.sparsity import mean_hoyer
 from ffcl_utils.config import ConfigError, RuleConfig
 from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.rules._goodness import GoodnessRule
 from ffcl_utils.rules.base import Rule, right
 from ffcl_utils.studies.printed import HOYER
 
@@ -88,6 +90,26 @@ def measure(rule: Rule, data: Dataset) -> Measured:
     return Measured(correct, np.array(hoyer).T)
 
 
+def accuracy_of_layers(networks: dict[str, Rule], data: Dataset) -> dict[str, np.ndarray]:
+    """What each layer's goodness says by itself: test accuracy (S,) of FF and BP/FF.
+
+    By "FF, layer 1", …, and "FF, all but the first": the label of highest goodness in that layer,
+    or of the highest softmax summed over the layers but the first. The published code takes all
+    layers (`predict`); Hinton's (2212.13345) leaves the first one out.
+    """
+    found = {}
+    for name, rule in networks.items():
+        if not isinstance(rule, GoodnessRule):
+            continue
+        goodness = rule.network.label_goodness(data.test_images)
+        single = {f"layer {k}": g for k, g in enumerate(goodness.unbind(1), start=1)}
+        rest = {"all but the first": goodness[:, 1:].softmax(-1).sum(1)}
+        for part, scores in (single | rest).items():
+            right = scores.argmax(-1) == data.test_labels
+            found[f"{name}, {part}"] = right.double().mean(-1).numpy()
+    return found
+
+
 def accuracy_curves(networks: dict[str, Rule]) -> dict[str, dict[str, np.ndarray]]:
     """Test accuracy per epoch (E, S) by model, for the figure."""
     return {
@@ -114,8 +136,12 @@ def settings_table(networks: dict[str, Rule]) -> pd.DataFrame:
 
 
 def accuracy_table(measured: dict[str, Measured], seeds: list[int]) -> pd.DataFrame:
-    """Accuracy on all test images in %: a row a model, a column a seed, then mean and std."""
-    shares = {name: found.correct.mean(1) for name, found in measured.items()}
+    """Accuracy on all test images in %, as `in_percent`."""
+    return in_percent({name: found.correct.mean(1) for name, found in measured.items()}, seeds)
+
+
+def in_percent(shares: dict[str, np.ndarray], seeds: list[int]) -> pd.DataFrame:
+    """Shares (S,) by name in %: a row a name, a column a seed, then mean and std."""
     table = 100 * pd.DataFrame(shares, index=seeds).rename_axis("seed").T
     return table.round(2).assign(mean=table.mean(axis=1).round(2), std=table.std(axis=1).round(2))
 
@@ -136,9 +162,13 @@ def hoyer_table(measured: dict[str, Measured], dataset: str) -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
-def metrics(measured: dict[str, Measured]) -> dict[str, np.ndarray]:
-    """The metrics of notebook 03, one figure per seed each."""
+def metrics(measured: dict[str, Measured], of_layers: dict[str, np.ndarray]):
+    """The metrics of notebook 03, one figure (S,) per seed each, by name.
+
+    of_layers: of `accuracy_of_layers`.
+    """
     found = {f"{name}/test_accuracy": m.correct.mean(1) for name, m in measured.items()}
+    found |= {f"{name}/test_accuracy": values for name, values in of_layers.items()}
     hoyer = {name: m.hoyer for name, m in measured.items()}
     for name, layers in hoyer.items():
         for k, values in enumerate(layers, start=1):
@@ -156,14 +186,18 @@ def with_untrained(networks: dict[str, Rule]) -> Iterator[tuple[str, Rule]]:
 
 
 def activations(rule: Rule, data: Dataset) -> list[tuple[np.ndarray, ...]]:
-    """Activations of each hidden layer, by seed (N, units), for the test images, labels written.
+    """`activations_of` the test images, their label written."""
+    return activations_of(rule, data.test_images, data.test_labels)
+
+
+def activations_of(rule: Rule, images: Tensor, labels: Tensor) -> list[tuple[np.ndarray, ...]]:
+    """Activations of each hidden layer, by seed (N, units), for images with labels written.
 
     In float16, which halves the memory; every figure of an ensemble is computed from these.
+    labels: (N,), of which a rule that writes none makes no use; −1 writes none.
     """
     seeds = [
-        [layer[0].numpy().astype(np.float16) for layer in representations]
-        for representations in (
-            one.representations(data.test_images, data.test_labels) for one in one_by_one(rule)
-        )
+        [layer[0].numpy().astype(np.float16) for layer in one.representations(images, labels)]
+        for one in one_by_one(rule)
     ]
     return list(zip(*seeds, strict=True))

@@ -95,7 +95,7 @@ def _runs_of(rule: Rule, data: Dataset) -> pd.DataFrame:
             "seed": config.seed_list,
             **{twin: history[f"test_accuracy/{twin}"][-1] for twin in PREDICTORS},
             **{
-                part: [_is_exponential(loss) for loss in history[f"{part}_loss/total"].T]
+                part: [is_exponential(loss) for loss in history[f"{part}_loss/total"].T]
                 for part in ("train", "test")
             },
             "silent": silent_share(hidden),
@@ -107,7 +107,8 @@ def _runs_of(rule: Rule, data: Dataset) -> pd.DataFrame:
     )
 
 
-def _is_exponential(loss: np.ndarray) -> bool:
+def is_exponential(loss: np.ndarray) -> bool:
+    """Whether a loss (E,) decays exponentially; not where it cannot be fitted."""
     return can_be_fitted(loss) and fit_decay(loss).exponential
 
 

@@ -3,34 +3,35 @@
 One class is held out at a time: a network of FF's first layer and one of BP for each.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.metrics import roc_auc_score
+from torch import Tensor
 
 from ffcl_utils import rules
 from ffcl_utils.analysis.ensembles import (
     EFFECT,
+    authors_ensembles,
     class_means,
     effect_size,
-    ensemble_scores,
+    halves,
     jaccard,
-    ratio_ensembles,
 )
 from ffcl_utils.config import ConfigError, RuleConfig
 from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.rules._goodness import GoodnessRule
 from ffcl_utils.rules.base import Rule
+from ffcl_utils.studies.models import activations_of
 
-UNTRAINED = "untrained"
-MODELS = ("FF", "BP", UNTRAINED)
-LARGEST, AUC = "largest effect size of a unit", "ROC-AUC of the class's units (ratio)"
-# By metric, the column of `table` that it is the mean of, over classes.
-QUANTITIES = {
-    "effect size": "size",
-    "largest effect": "largest_effect",
-    "ratio size": "ratio_size",
-    "ratio auc": "ratio_auc",
-}
+FF, BP, UNTRAINED = "FF", "BP", "untrained"
+NO_LABEL, OWN_LABEL, BEST_LABEL = "no label", "its own label", "label of highest goodness"
+SHOWN = (NO_LABEL, OWN_LABEL, BEST_LABEL)
+UNSEEN, LEARNT = "unseen", "learnt"  # what a network is to the class that is asked for
+SIZE, RELATED = "units in the class's ensemble", "overlap (Jaccard) with the related class"
+# What makes an unseen class's ensemble one like those of the seen classes: claim B8.
+SIZES, LARGEST, STABLE = (0.5, 2.0), 0.15, 0.8
 
 
 def configure(preset: str, held_out_classes: int, **settings) -> dict[str, RuleConfig]:
@@ -46,106 +47,193 @@ def configure(preset: str, held_out_classes: int, **settings) -> dict[str, RuleC
     for label in range(held_out_classes):
         left_out = settings | {"change": f"without_class:{label}"}
         ff = rules.configure("forward_forward", preset, layers=layers, **left_out)
-        configs[f"FF without {label}"] = ff
-        configs[f"BP without {label}"] = rules.configure("backprop", preset, **left_out)
+        configs[f"{FF} without {label}"] = ff
+        configs[f"{BP} without {label}"] = rules.configure("backprop", preset, **left_out)
     return configs
 
 
-def table(networks: dict[str, Rule], data: Dataset) -> pd.DataFrame:
-    """What every held-out class evokes in layer 1; one row a model, class and seed.
+def table(networks: dict[str, Rule], data: Dataset, related: np.ndarray) -> pd.DataFrame:
+    """What a class evokes in layer 1 where it was held out of the training, and where learnt.
 
-    No label is written into the images that are looked at, so that only the image can evoke
-    anything. Ensembles are looked for in one half of the test images, by two definitions: `effect`,
-    the one that claims rest on (effect size above its threshold), and `ratio`, the authors' ratio
-    above 2, which a unit can reach for several classes. Columns: largest effect, of any unit for
-    the class; and for each definition its size in units, the mean size of the seen classes'
-    ensembles, auc (how well the mean activation of the class's ensemble tells it from the seen
-    classes, on the other half), and overlap with and name of the seen class that shares most units
-    (Jaccard).
+    A row a model, presentation, class, network and seed. Ensembles are the authors' (above 1), from
+    all test images of a class, as none of an unseen class is classified rightly. shown: the label
+    in the images, of all classes (SHOWN; BP has none). network: "unseen", trained without the
+    class, or "learnt", trained without the next held-out class instead (none where a single class
+    is held out); an untrained network has learnt nothing. related: by class (10,), of
+    `related_classes`. Columns:
+
+    - size: units of the class's ensemble; share: of the layer's units; seen size: mean over the
+      seen classes, which are those that the network learnt, but this one; effect size: units by
+      our definition (effect above 2.5);
+    - halves: Jaccard overlap of its ensembles in two halves of the images;
+    - with 0, with 1, …: overlap with each seen class; most with: the class with the largest;
+    - related, with related, with others: the related class, the overlap with it, and the mean over
+      the other seen classes;
+    - own: share of the ensemble's units that are in no seen class's.
     """
+    held_out = sorted({int(name.rpartition(" ")[2]) for name in networks})
+    before = dict(zip(held_out, held_out[-1:] + held_out[:-1], strict=True))
     rows = []
     for name, rule in networks.items():
         model, _, label = name.partition(" without ")
-        rows += _rows(model, rule, data, int(label))
-        if model == "FF":
-            rows += _rows(UNTRAINED, type(rule)(rule.config), data, int(label))
-    found = pd.DataFrame(rows)
-    return found.sort_values("held out", kind="stable", ignore_index=True)
+        unseen = int(label)
+        asked = {UNSEEN: unseen}
+        if before[unseen] != unseen:
+            asked[LEARNT] = before[unseen]
+        rows += _rows(model, rule, data, unseen, asked, related)
+        if model == FF:
+            fresh = type(rule)(rule.config)
+            rows += _rows(UNTRAINED, fresh, data, unseen, {UNSEEN: unseen}, related)
+    return pd.DataFrame(rows).sort_values("class", kind="stable", ignore_index=True)
 
 
-def _rows(model: str, rule: Rule, data: Dataset, label: int) -> list[dict]:
-    order = torch.randperm(len(data.test_labels), generator=torch.Generator().manual_seed(0))
-    known, others = order[::2], order[1::2]
-    silent = torch.full_like(data.test_labels, -1)
+def related_classes(data: Dataset, classes: int = 10) -> np.ndarray:
+    """For each class (10,) the other one that looks most like it: −1 where it has no test image.
+
+    The class that a nearest-neighbour classifier in pixels (Euclidean), which has the training
+    images of the other classes, chooses most often for its test images.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    images, labels = data.train_images.float().numpy(), data.train_labels.numpy()
+    distance = np.full((len(data.test_labels), classes), np.inf)
+    for c in np.unique(labels):
+        nearest = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(images[labels == c])
+        distance[:, c] = nearest.kneighbors(data.test_images.float().numpy())[0][:, 0]
+    asked = data.test_labels.numpy()
+    distance[np.arange(len(asked)), asked] = np.inf
+    chosen = distance.argmin(1)
+    counts = [np.bincount(chosen[asked == c], minlength=classes) for c in range(classes)]
+    return np.array([of.argmax() if of.any() else -1 for of in counts])
+
+
+def _rows(
+    model: str, rule: Rule, data: Dataset, unseen: int, asked: dict[str, int], related: np.ndarray
+) -> Iterator[dict]:
     labels = data.test_labels.numpy()
-    activations = rule.representations(data.test_images, silent)[0].numpy()
-    rows = []
-    for seed, of_seed in zip(rule.config.seed_list, activations, strict=True):
-        effects = effect_size(of_seed[known], labels[known])
-        row = {"model": model, "held out": label, "seed": seed}
-        row["largest effect"] = effects[label].max()
-        ratios = ratio_ensembles(class_means(of_seed[known], labels[known]), 2)
-        for definition, members in (("effect", effects > EFFECT), ("ratio", ratios)):
-            row |= _described(definition, members, of_seed[others], labels[others], label)
-        rows.append(row)
-    return rows
+    for shown, given in _labels(rule, data):
+        layer = _first_layer(rule, data.test_images, given)
+        for network, label in asked.items():
+            where = {"model": model, "shown": shown, "class": label, "network": network}
+            for seed, of_seed in zip(rule.config.seed_list, layer, strict=True):
+                found = describe(of_seed, labels, label, unseen, int(related[label]))
+                yield where | {"seed": seed} | found
 
 
-def _described(
-    definition: str, members: np.ndarray, activations: np.ndarray, labels: np.ndarray, label: int
+def _labels(rule: Rule, data: Dataset) -> Iterator[tuple[str, Tensor]]:
+    """How the images are shown: in words, and the labels (S, N) or (N,) that are written."""
+    yield NO_LABEL, torch.full_like(data.test_labels, -1)
+    if isinstance(rule, GoodnessRule):
+        yield OWN_LABEL, data.test_labels
+        yield BEST_LABEL, rule.predict(data.test_images).argmax(-1)
+
+
+def _first_layer(rule: Rule, images: Tensor, labels: Tensor) -> list[np.ndarray]:
+    if labels.dim() == 1:
+        return list(activations_of(rule, images, labels)[0])
+    return [activations_of(rule, images, own)[0][k] for k, own in enumerate(labels)]
+
+
+def describe(
+    activations: np.ndarray, labels: np.ndarray, label: int, unseen: int, related: int
 ) -> dict:
-    """The columns of one definition, from ensembles (10, units) and other images (N, units)."""
-    scores = ensemble_scores(activations, members)[:, label]
-    overlap = np.nan_to_num(jaccard(members, members[label]))
-    overlap[label] = -1
-    auc = roc_auc_score(labels == label, scores) if np.isfinite(scores).all() else np.nan
+    """The columns of `table` that say what a class evokes, from a layer's activations (N, U)."""
+    found = authors_ensembles(class_means(activations, labels))
+    one, other = (
+        authors_ensembles(class_means(activations[rows], labels[rows]))[label]
+        for rows in halves(len(labels), 0)
+    )
+    mine, sizes = found[label], found.sum(1)
+    overlap = np.where(found.any(1) & mine.any(), jaccard(found, mine), np.nan)
+    seen = np.setdiff1d(np.arange(len(found)), [label, unseen])
+    near = overlap[related] if related in seen else np.nan
+    others = overlap[seen[seen != related]]
+    known = np.isfinite(overlap[seen]).any()
     return {
-        f"{definition} size": int(members[label].sum()),
-        f"{definition} seen size": np.delete(members.sum(1), label).mean(),
-        f"{definition} auc": auc,
-        f"{definition} overlap": overlap.max(),
-        f"{definition} shared": int(overlap.argmax()),
+        "size": int(sizes[label]),
+        "share": mine.mean(),
+        "seen size": sizes[seen].mean(),
+        "effect size": int((effect_size(activations, labels)[label] > EFFECT).sum()),
+        "halves": float(jaccard(one, other)),
+        **{f"with {c}": overlap[c] for c in seen},
+        "most with": int(seen[np.nanargmax(overlap[seen])]) if known else -1,
+        "related": related,
+        "with related": near,
+        "with others": np.nanmean(others) if np.isfinite(others).any() else np.nan,
+        "own": (mine & ~found[seen].any(0)).sum() / sizes[label] if sizes[label] else np.nan,
     }
 
 
+def like_a_seen_one(rows: pd.DataFrame) -> pd.Series:
+    """Whether each row's ensemble is as large, small and stable as claim B8 asks."""
+    ratio = rows["size"] / rows["seen size"]
+    return ratio.between(*SIZES) & (rows["share"] <= LARGEST) & (rows["halves"] >= STABLE)
+
+
 def panels(rows: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]:
-    """For the figure: by quantity and model, (held-out classes, S)."""
-    by_class = rows.pivot_table(
-        index="held out", columns=["model", "seed"], values=["largest effect", "ratio auc"]
-    )
-    columns = {LARGEST: "largest effect", AUC: "ratio auc"}
+    """For the figure: by quantity and model, (held-out classes, S), images without a label."""
+    shown = rows[(rows.network == UNSEEN) & (rows.shown == NO_LABEL)]
+    columns = {SIZE: "size", RELATED: "with related"}
     return {
-        quantity: {name: by_class[column][name].to_numpy() for name in MODELS}
+        quantity: {
+            model: part.pivot(index="class", columns="seed", values=column).to_numpy()
+            for model, part in shown.groupby("model", sort=False)
+        }
         for quantity, column in columns.items()
     }
 
 
 def by_model(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means over classes and seeds of what both definitions say, a column a model."""
-    columns = [c for c in rows if c.split()[0] in ("effect", "ratio") and "shared" not in c]
-    return rows.groupby("model", sort=False)[["largest effect", *columns]].mean().round(2).T
+    """Means over classes and seeds, a row a presentation, model and network."""
+    columns = ["size", "seen size", "share", "effect size", "halves", "with related",
+               "with others", "own"]  # fmt: skip
+    means = rows.groupby(["shown", "model", "network"], sort=False)[columns].mean()
+    return means.assign(**{"like a seen one": _share(rows)}).round(2)
+
+
+def _share(rows: pd.DataFrame) -> pd.Series:
+    by = [rows[column] for column in ("shown", "model", "network")]
+    return like_a_seen_one(rows).groupby(by, sort=False).mean()
 
 
 def shares_most_with(rows: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
-    """Of FF, by the ratio: with which seen class each held-out class shares most units, by seed."""
-    ff = rows[rows.model == "FF"].replace({"held out": dict(enumerate(classes))})
-    named = ff["ratio shared"].map(lambda c: classes[c]).where(ff["ratio overlap"] > 0, "none")
-    return ff.assign(named=named).pivot(index="held out", columns="seed", values="named")
-
-
-def share_with_ensemble(rows: pd.DataFrame) -> pd.DataFrame:
-    """Share of held-out classes with a larger ensemble than in the untrained network of the same
-    seed; one row a model, one column a seed."""
-    sizes = rows.set_index(["held out", "seed", "model"])["effect size"].unstack("model")
-    larger = sizes.drop(columns=UNTRAINED).gt(sizes[UNTRAINED], axis=0)
-    return larger.groupby("seed").mean().T
+    """Of FF, without a label: with which seen class each unseen one shares most, by seed, and which
+    one looks most like it."""
+    names = dict(enumerate(classes)) | {-1: "none"}
+    chosen = rows[(rows.model == FF) & (rows.network == UNSEEN) & (rows.shown == NO_LABEL)].replace(
+        {"class": names, "most with": names, "related": names}
+    )
+    table = chosen.pivot(index="class", columns="seed", values="most with")
+    related = chosen.groupby("class")["related"].first()
+    return (
+        table.add_prefix("seed ")
+        .assign(related=related)
+        .reindex([c for c in classes if c in table.index])
+    )
 
 
 def metrics(rows: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The metrics of notebook 05, one figure per seed each."""
-    shares = share_with_ensemble(rows)
-    found = {f"{name}/unseen_with_ensemble": shares.loc[name].to_numpy() for name in shares.index}
-    for name, of_model in rows.groupby("model"):
-        for column, quantity in QUANTITIES.items():
-            found[f"{name}/unseen_{quantity}"] = of_model.groupby("seed")[column].mean().to_numpy()
+    """The metrics of notebook 05, one figure per seed each: means over the classes."""
+    rows = rows.assign(
+        like=like_a_seen_one(rows).astype(float), gap=rows["with related"] - rows["with others"]
+    )
+    columns = {
+        "like": "like_a_seen_one",
+        "size": "ensemble_size",
+        "effect size": "effect_size",
+        "halves": "halves",
+        "gap": "related - other classes",
+        "own": "own_units",
+    }
+    found = {}
+    for (model, shown, network), part in rows.groupby(["model", "shown", "network"], sort=False):
+        means = part.groupby("seed")[list(columns)].mean()
+        for column, name in columns.items():
+            found[f"{model}/{shown}/{network}/{name}"] = means[column].to_numpy()
+    for name in ("ensemble_size", "related - other classes"):
+        one, other = (found[f"{model}/{NO_LABEL}/{UNSEEN}/{name}"] for model in (FF, UNTRAINED))
+        found[f"{FF} - {UNTRAINED}/{NO_LABEL}/{UNSEEN}/{name}"] = one - other
+    if f"{FF}/{NO_LABEL}/{LEARNT}/own_units" in found:
+        one, other = (found[f"{FF}/{NO_LABEL}/{n}/own_units"] for n in (LEARNT, UNSEEN))
+        found[f"{FF}/{NO_LABEL}/{LEARNT} - {UNSEEN}/own_units"] = one - other
     return found

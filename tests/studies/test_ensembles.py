@@ -27,20 +27,12 @@ def test_planted_ensembles_make_the_table(planted):
     for seed in range(2):
         first, second = table.loc[(1, seed)], table.loc[(2, seed)]
         assert (first.units, first["size"], first.classes) == (50 / 60, 5, 10)
-        assert first["ratio 1"] == first["ratio 2"] == 50 / 60
         assert first.nearest == 1.0
         assert (second.units, second.classes) == (0, 0)
         assert second.active == 1.0
     stable = study.stability(layers[0], labels, 100)
     assert stable["halves"] == 1.0
     assert stable["seeds"] > 0.8
-
-
-def test_similar_classes_are_compared_with_all_other_pairs():
-    overlaps = np.full((1, 10, 10), 0.1)
-    for a, b in ((0, 6), (2, 4), (2, 6), (4, 6)):
-        overlaps[:, a, b] = overlaps[:, b, a] = 0.5
-    assert study.similar_minus_others(overlaps) == pytest.approx([0.4])
 
 
 def test_units_that_never_vary_change_no_test(planted):

@@ -69,8 +69,8 @@ def accuracy_figure(
 
 
 def _units(axis, scores: np.ndarray, threshold: float, definition: str) -> None:
-    ordered = np.sort(scores)[::-1]
-    # A ratio is infinite where no other class activates the unit.
+    # By the authors' rule a unit is infinitely above a silent layer; without any active unit NaN.
+    ordered = np.sort(np.nan_to_num(scores, nan=0.0, posinf=np.inf))[::-1]
     top = max(ordered[np.isfinite(ordered)].max(initial=0.0), threshold) * 1.05
     ordered = np.minimum(ordered, top)
     inside = ordered > threshold

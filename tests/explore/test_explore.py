@@ -213,7 +213,7 @@ def test_the_panel_answers_its_widgets(networks, seen, digits):
     sentence, picture, answers, errors = panel.children[2:]
     shown = {sentence.value}
     for widget, value in (
-        (chosen_class, 3), (threshold, 1.5), (layer, 3), (definition, "ratio"),
+        (chosen_class, 3), (threshold, 1.5), (layer, 3), (definition, "authors' rule"),
         (definition, "class mean"), (model, "improved FFCL, balanced"),
     ):  # fmt: skip
         before = picture.value, answers.value
@@ -237,7 +237,17 @@ def test_what_was_never_drawn_on_is_blank():
 
 def test_an_ensemble_without_units_is_drawn_too():
     figure = explore_plots.ensemble_figure(
-        np.zeros(10), 1.0, "ratio", np.zeros(10, int), tuple("0123456789"), 0,
+        np.zeros(10), 1.0, "authors' rule", np.zeros(10, int), tuple("0123456789"), 0,
         np.zeros((2, 3, 784)), np.zeros((784, 0)), "t", "n",
     )  # fmt: skip
     assert explore_plots.png(figure).startswith(b"\x89PNG")
+
+
+def test_a_tie_is_right_by_chance_alone():
+    class Silent:
+        def predict(self, images):
+            return torch.zeros(1, len(images), 10)
+
+    labels = torch.arange(10).repeat(2)
+    found = explore.class_accuracy(Silent(), torch.zeros(20, 784), labels)
+    np.testing.assert_allclose(found, 0.1)

@@ -36,7 +36,7 @@ def promote(run: Path, reference: Path) -> None:
         raise PromotionError(f"{reference} is not a folder of its own: move it away first")
     if git_state()[1]:
         raise PromotionError("the sources here differ from the last commit: commit, and run again")
-    new = [entry for entry in runs() if _is_new(entry, run)]
+    new = [entry for entry in runs() if _is_new(entry, run, reference.name)]
     for entry in new:
         _check(entry, run / entry.name, reference.name)
     foreign = foreign_files(reference)
@@ -61,8 +61,10 @@ def promote(run: Path, reference: Path) -> None:
         raise PromotionError(f"{reference} stays as it was: {error}") from None
 
 
-def _is_new(entry: RunEntry, run: Path) -> bool:
+def _is_new(entry: RunEntry, run: Path, preset: str) -> bool:
     """Whether an entry's result is to be taken from the run; studies need not be there."""
+    if preset not in entry.presets:
+        return False
     if entry.part in ALWAYS:
         return True
     return entry.part == "studies" and (run / entry.name).is_dir()

@@ -57,6 +57,7 @@ def plan(preset: str, studies: bool, embedded: bool, folder: Path, file: Path) -
     wanted = [
         Wanted(entry.name, entry, folder / entry.name, entry.parameters_at(preset, embedded))
         for entry in entries
+        if preset in entry.presets
     ]
     jobs, identities = plan_runs(wanted, folder / "logs", file)
     jobs |= _conclusion(folder, identities, list(jobs))

@@ -34,6 +34,7 @@ class RunEntry(BaseModel):
     question: str
     part: Part
     claims: str = ""
+    presets: list[str] = list(PRESETS)
     networks: str = ""
     snapshots: bool = False
     needs: list[str] = []

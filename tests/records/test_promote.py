@@ -98,6 +98,16 @@ def test_a_study_stays_in_the_reference_until_it_is_run_again(run, reference):
     assert not (reference / "07_study").exists()
 
 
+def test_a_run_of_another_preset_need_not_be_there(run, reference, monkeypatch):
+    other, *rest = (entry for entry in fake.TABLE if entry.part == "claims")
+    table = [e.model_copy(update={"presets": ["paper"]}) if e == other else e for e in fake.TABLE]
+    monkeypatch.setattr(promote_module, "runs", lambda: table)
+    shutil.rmtree(run / other.name)
+    promote(run, reference)
+    assert all((reference / entry.name).is_dir() for entry in rest)
+    assert not (reference / other.name).exists()
+
+
 @pytest.mark.parametrize("missing", ["00_overview", "01_accuracy", "01_accuracy-fashion_mnist"])
 def test_every_run_of_the_claims_and_the_overview_has_to_be_there(run, reference, missing):
     promote(run, reference)

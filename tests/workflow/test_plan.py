@@ -159,6 +159,12 @@ def test_with_everything_there_nothing_is_made(finished):
     assert "up to date" in finished.plan().summary()
 
 
+def test_a_run_of_another_preset_is_not_made(project):
+    other = project.entries["c"].model_copy(update={"presets": ["paper"]})
+    project.entries["c"] = other
+    assert "c" not in project.names() and {"a", "b"} < project.names()
+
+
 @pytest.mark.parametrize("file", ["", "executed.ipynb", "metrics.json", "figure.svg"])
 def test_a_deleted_result_is_made_again_alone(finished, file):
     place = finished.results / "a" / file

@@ -63,6 +63,13 @@ def test_the_embedded_subset_is_taken_at_smoke_and_without_full_data():
     )
 
 
+def test_unseen_garments_are_a_run_of_the_paper_preset_alone():
+    assert runs.run("05_unseen_classes-fashion_mnist").presets == ["paper"]
+    assert all(set(entry.presets) <= set(PRESETS) for entry in ENTRIES)
+    others = [entry for entry in ENTRIES if entry.name != "05_unseen_classes-fashion_mnist"]
+    assert all(entry.presets == list(PRESETS) for entry in others)
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_runs_with_the_same_networks_have_the_same_parameters(preset):
     for entry in ENTRIES:

@@ -123,8 +123,7 @@ def main() -> None:
     table = growth()
     write_whole(RESULTS / "benchmarks_growth.csv", lambda path: table.to_csv(path, index=False))
     figure = figure_of(table)
-    for suffix in ("svg", "png"):
-        write_whole(RESULTS / f"benchmarks_growth.{suffix}", partial(plots.save, figure))
+    write_whole(RESULTS / "benchmarks_growth.svg", partial(plots.save, figure))
     few, many = (
         table[(table["rule"] == "improved FFCL") & (table["axis"] == "seeds")]
         .set_index("value")["microseconds per image and seed"]

@@ -1,7 +1,9 @@
 """Files that are written whole or not at all."""
 
 import json
+import shutil
 import tempfile
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -43,6 +45,30 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         temporary = Path(folder) / path.name
         write(temporary)
         temporary.replace(path)
+
+
+def swap_folder(new: Path, place: Path) -> None:
+    """Put the folder `new` in the place of another, which is deleted once the new one is there.
+
+    Where any step fails, one of the two is there whole; where the old one cannot be deleted, it
+    stays in a folder beside the place, which a warning names.
+    """
+    if not place.exists():
+        new.rename(place)
+        return
+    old = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".old-{place.name}-"))
+    aside = old / place.name
+    try:
+        place.rename(aside)
+        new.rename(place)
+    except BaseException:
+        if aside.exists():
+            aside.rename(place)
+        old.rmdir()
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    if old.exists():
+        warnings.warn(f"some of the old {place} could not be deleted: see {old}", stacklevel=3)
 
 
 def write_json(path: Path, content: object) -> None:

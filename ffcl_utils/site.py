@@ -4,6 +4,7 @@ Pages need no network and no script, and work from the file system. Figures are 
 results, each with a text alternative.
 """
 
+import base64
 import html
 import re
 import shutil
@@ -12,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from string import Template
 
+import bleach
 import nbformat
 from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
@@ -19,10 +21,12 @@ from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
 from ffcl_utils.claims import tables as report
+from ffcl_utils.claims.assess import assess
 from ffcl_utils.explore.launchers import binder_address, colab_address
-from ffcl_utils.files import OutputError, read_json
+from ffcl_utils.files import OutputError, read_json, swap_folder, write_json
+from ffcl_utils.records.contents import files_of
 from ffcl_utils.records.results import result_folder, run_summary
-from ffcl_utils.workflow.runs import notebooks
+from ffcl_utils.workflow.runs import notebooks, runs
 
 TITLE = "Learning without backpropagation: what became of the claims"
 INTRODUCTION = """
@@ -70,27 +74,37 @@ th, td { text-align: left; }
 _RUN_FIGURE = re.compile(r'run\.figure\(\s*"([\w-]+)"')
 _SHOWN_FIGURE = re.compile(r'figure_of\(folder, "([\w-]+)", "(\w+)"\)')
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-_LINK = re.compile(r"\[([^]]+)\]\((\d\d_\w+)\.ipynb\)")
+_LINK = re.compile(r"\[([^]]+)\]\((?:\.\./)*(?:notebooks/)?(\d\d_[\w-]+)(?:/executed)?\.ipynb\)")
+_NOT_TEXT = re.compile(r"<(style|script)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
+# The list of its own files that a site has, by which it is known to be one.
+CONTENTS = "site.json"
+# What a page may show: a result is a file, and somebody may have written a script into it.
+TAGS = {
+    "a", "abbr", "b", "blockquote", "br", "code", "dd", "del", "details", "div", "dl", "dt", "em",
+    "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "li", "ol", "p", "pre", "s",
+    "small", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th",
+    "thead", "tr", "u", "ul", "var",
+}  # fmt: skip
+ATTRIBUTES = {"href", "src", "alt", "title", "class", "id", "colspan", "rowspan", "scope"}
 
 
 def build(results: str, target: Path, repository: str = "") -> None:
     """Make the site of a finished run; "" for the committed reference run.
 
     repository: "owner/name" on GitHub, for links that open the notebooks in Binder and Colab.
-    Raises FileNotFoundError where there are no results, and OutputError for a target that is there
-    and is not a site.
+    Verdicts are computed anew. Raises FileNotFoundError where there are no results, RecordError
+    for a broken record, and OutputError for a target that holds anything else than a site.
     """
     folder = result_folder(results)
-    if target.exists() and not (target / "index.html").is_file():
-        raise OutputError(f"{target} is there and is not a site: give another folder")
-    pages = sorted(path.parent.name for path in folder.glob("*/executed.ipynb"))
+    _check_target(target)
+    pages = [entry.name for entry in runs() if (folder / entry.name / "executed.ipynb").is_file()]
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".site-") as temporary:
         site = Path(temporary) / "site"
-        shutil.copytree(
-            folder, site, ignore=shutil.ignore_patterns("networks", "*.png", ".*", "logs")
-        )
+        site.mkdir()
+        for name in pages:
+            _copy(folder / name, site / name)
         style = STYLE + HtmlFormatter().get_style_defs(".highlight")
         (site / "style.css").write_text(style, encoding="utf-8")
         index = _claims(folder) + (_launchers(repository) if repository else "")
@@ -98,8 +112,31 @@ def build(results: str, target: Path, repository: str = "") -> None:
         for name in pages:
             content = _origin(folder, name) + _notebook(folder, name)
             _write(site / f"{name}.html", short_name(name), content, pages)
-        shutil.rmtree(target, ignore_errors=True)
-        site.rename(target)
+        files = sorted(path.relative_to(site) for path in site.rglob("*") if path.is_file())
+        write_json(site / CONTENTS, [path.as_posix() for path in files])
+        swap_folder(site, target)
+
+
+def _check_target(target: Path) -> None:
+    """Raise OutputError where something would be lost that is not of a site made here."""
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise OutputError(f"{target} is not a folder of its own: give another folder")
+    listed = read_json(target / CONTENTS) if (target / CONTENTS).is_file() else []
+    ours = {target / str(name) for name in listed} | ({target / CONTENTS} if listed else set())
+    there = (path for path in target.rglob("*") if path.is_symlink() or not path.is_dir())
+    if foreign := sorted(path for path in there if path not in ours):
+        raise OutputError(
+            f"{foreign[0]} is not of a site, and would be lost: move it away, or give another "
+            "folder"
+        )
+
+
+def _copy(result: Path, target: Path) -> None:
+    """Copy what readers may want of a result: not the networks."""
+    for name in files_of(result):
+        if not name.startswith("networks/") and (result / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(result / name, target / name)
 
 
 def short_name(notebook: str) -> str:
@@ -109,13 +146,24 @@ def short_name(notebook: str) -> str:
 
 def _write(path: Path, title: str, content: str, notebooks: list[str]) -> None:
     links = " ".join(f'<a href="{name}.html">{short_name(name)}</a>' for name in notebooks)
+    content = _NOT_TEXT.sub("", content)  # bleach would leave the text of these as a paragraph
+    content = bleach.clean(
+        content, TAGS, _is_shown, protocols={"http", "https", "mailto", "data"}, strip=True
+    )
     content = _TABLE.sub(lambda found: f'<div class="scroll">{found[0]}</div>', content)
     page = PAGE.substitute(title=html.escape(title), links=links, content=content)
     path.write_text(page, encoding="utf-8")
 
 
+def _is_shown(tag: str, name: str, value: str) -> bool:
+    return name in ATTRIBUTES and (tag == "img" or not value.strip().lower().startswith("data:"))
+
+
 def _claims(folder: Path) -> str:
-    rows = read_json(folder / "claims.json")
+    rows = [
+        {name: html.escape(x, quote=False) if isinstance(x, str) else x for name, x in row.items()}
+        for row in assess(folder)
+    ]
     table = report.markdown_table(rows, links=True)
     table = re.sub(r"\(results/\w+/([\w-]+)/executed\.ipynb\)", r"(\1.html)", table)
     parts = [f"# {TITLE}", INTRODUCTION, *(f"> **{text}**" for text in report.warnings(rows))]
@@ -189,10 +237,14 @@ def _saved_figure(folder: Path, name: str, source: str) -> str | None:
 
 def _with_figure(output: NotebookNode, saved: str | None, heading: str) -> NotebookNode:
     """The output with its image as an img element that has a text alternative."""
-    if "image/png" not in output.get("data", {}):
+    data = output.get("data", {})
+    if not {"image/png", "image/svg+xml"} & data.keys():
         return output
-    image = output.data["image/png"].replace("\n", "")
-    address = saved or f"data:image/png;base64,{image}"
+    kind = "image/png" if "image/png" in data else "image/svg+xml"
+    image = data[kind].replace("\n", "")
+    if kind == "image/svg+xml":
+        image = base64.b64encode(data[kind].encode()).decode()
+    address = saved or f"data:{kind};base64,{image}"
     text = html.escape(f"Figure: {heading}", quote=True)
     output.data = {"text/html": f'<figure><img src="{address}" alt="{text}"></figure>'}
     return output

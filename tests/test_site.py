@@ -20,6 +20,7 @@ from ffcl_utils.workflow import runs
 from tests.claims.records import write_records
 
 REFERENCE = RESULTS / "short"
+IMAGES = {"image/png", "image/svg+xml"}
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
@@ -42,7 +43,7 @@ class Page(HTMLParser):
         given = dict(attributes)
         self.ids += [given["id"]] if "id" in given else []
         if tag == "a":
-            self.links.append(given["href"])
+            self.links.append(given.get("href", ""))
         if tag == "img":
             self.images.append(given)
         if tag in {"script", "iframe", "object", "video"} or given.get("rel") == "stylesheet":
@@ -79,7 +80,9 @@ def execute_in_name_only(folder, entry) -> None:
                 "<svg xmlns='http://www.w3.org/2000/svg'/>"
             )
     nbformat.write(notebook, place / "executed.ipynb")
-    (place / "provenance.json").write_text(json.dumps(ORIGIN), encoding="utf-8")
+    files = [f"figures/{path.name}" for path in sorted((place / "figures").iterdir())]
+    origin = json.dumps(ORIGIN | {"files": files})
+    (place / "provenance.json").write_text(origin, encoding="utf-8")
 
 
 @pytest.fixture(scope="module", params=["made up", "committed"])
@@ -145,7 +148,7 @@ def test_every_figure_is_there_as_svg_with_a_text_alternative(results, built, pa
     for path in results.glob("*/executed.ipynb"):
         cells = nbformat.read(path, as_version=4).cells
         outputs = [output for cell in cells for output in cell.get("outputs", [])]
-        shown = [output for output in outputs if "image/png" in output.get("data", {})]
+        shown = [output for output in outputs if IMAGES & output.get("data", {}).keys()]
         images = pages[f"{path.parent.name}.html"].images
         assert len(images) == len(shown), path
         for image in images:
@@ -162,9 +165,9 @@ def test_pages_fit_a_phone_and_can_be_rebuilt(results, built, tmp_path):
         assert text.count("<table") == text.count('<div class="scroll"><table'), path.name
     copied = tmp_path / "site"
     shutil.copytree(built, copied)
-    (copied / "left_over.html").touch()
+    before = sorted(path.name for path in copied.rglob("*"))
     site.build(str(results), copied)
-    assert not (copied / "left_over.html").exists()
+    assert sorted(path.name for path in copied.rglob("*")) == before
 
 
 def test_a_public_copy_gets_links_to_binder_and_colab(results, pages, tmp_path):
@@ -178,11 +181,55 @@ def test_a_public_copy_gets_links_to_binder_and_colab(results, pages, tmp_path):
     assert all("some-one/copy" in link for link in binder + colab)
 
 
-def test_another_folder_is_not_overwritten(results, tmp_path):
-    (tmp_path / "thesis.tex").touch()
-    with pytest.raises(OutputError, match="is not a site"):
+@pytest.mark.parametrize("name", ["thesis.tex", "index.html"])
+def test_another_folder_is_not_overwritten(results, tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(OutputError, match=f"{name} is not of a site, and would be lost"):
         site.build(str(results), tmp_path)
-    assert (tmp_path / "thesis.tex").exists()
+    assert (tmp_path / name).exists()
+
+
+def test_a_thesis_inside_a_site_is_not_lost(built, results, tmp_path):
+    shutil.copytree(built, tmp_path / "site")
+    (tmp_path / "site" / "thesis.tex").touch()
+    with pytest.raises(OutputError, match=r"thesis\.tex is not of a site"):
+        site.build(str(results), tmp_path / "site")
+
+
+def test_a_verdict_is_computed_not_copied(results, tmp_path):
+    copied = tmp_path / "short"
+    shutil.copytree(results, copied)
+    rows = json.loads((copied / "claims.json").read_text(encoding="utf-8"))
+    for row in rows:
+        row["verdict"] = "reproduced beyond doubt"
+    (copied / "claims.json").write_text(json.dumps(rows), encoding="utf-8")
+    site.build(str(copied), tmp_path / "site")
+    assert "beyond doubt" not in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+
+
+EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script><a href='javascript:alert(3)'>x</a>"
+
+
+def test_what_somebody_wrote_into_a_result_is_not_executed(results, tmp_path):
+    copied = tmp_path / "short"
+    shutil.copytree(results, copied)
+    name = "01_improved_ffcl_accuracy"
+    record = json.loads((copied / name / "metrics.json").read_text())
+    record["changed"] = {EVIL: [EVIL, 1]}
+    (copied / name / "metrics.json").write_text(json.dumps(record))
+    notebook = nbformat.read(copied / name / "executed.ipynb", as_version=4)
+    cells = nbformat.v4
+    notebook.cells = [
+        cells.new_markdown_cell(EVIL),
+        cells.new_code_cell("1", outputs=[cells.new_output("display_data", {"text/html": EVIL})]),
+    ]
+    nbformat.write(notebook, copied / name / "executed.ipynb")
+    site.build(str(copied), tmp_path / "site")
+    for page in ("index.html", f"{name}.html"):
+        shown = Page(tmp_path / "site" / page)
+        assert ("script", None) not in shown.loads
+        assert not [link for link in shown.links if link.startswith("javascript")]
+        assert all(set(image) <= {"src", "alt"} for image in shown.images)
 
 
 def test_chromium_shows_the_pages_without_an_error(built, tmp_path):

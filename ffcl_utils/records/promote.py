@@ -2,14 +2,13 @@
 
 import shutil
 import tempfile
-import warnings
 from pathlib import Path
 
 from ffcl_utils.errors import UserError
-from ffcl_utils.files import read_json
+from ffcl_utils.files import read_json, swap_folder
+from ffcl_utils.records.contents import LEFT_BY_VIEWERS, RECORDS, files_of, foreign_files
 from ffcl_utils.records.git import git_state
 from ffcl_utils.records.identity import source_hash
-from ffcl_utils.records.results import RECORDS
 from ffcl_utils.workflow.runs import RunEntry, runs
 
 CLAIMS = "claims.json"
@@ -39,7 +38,7 @@ def promote(run: Path, reference: Path) -> None:
     new = [entry for entry in runs() if _is_new(entry, run, reference.name)]
     for entry in new:
         _check(entry, run / entry.name, reference.name)
-    foreign = foreign_files(reference)
+    foreign = foreign_in_preset(reference)
     if foreign:
         raise PromotionError(f"{foreign[0]} is not from a run, and would be lost: move it away")
     kept = [
@@ -56,7 +55,7 @@ def promote(run: Path, reference: Path) -> None:
                     _copy(root / entry.name, copy / entry.name)
             if (run / CLAIMS).is_file():
                 shutil.copy2(run / CLAIMS, copy / CLAIMS)
-            _swap(copy, reference)
+            swap_folder(copy, reference)
     except OSError as error:
         raise PromotionError(f"{reference} stays as it was: {error}") from None
 
@@ -91,49 +90,23 @@ def _check(entry: RunEntry, result: Path, preset: str) -> None:
             raise PromotionError(f"{result} is of preset {found}: it cannot become {preset}")
 
 
-def files_of(result: Path) -> list[str]:
-    """The files that a result consists of, by their path in its folder."""
-    records = [name for name in RECORDS if (result / name).is_file()]
-    return records + read_json(result / "provenance.json")["files"]
-
-
-def foreign_files(reference: Path) -> list[Path]:
+def foreign_in_preset(reference: Path) -> list[Path]:
     """Everything in a preset's folder that neither a run nor its promotion has written.
 
     A result says itself what it consists of; in a folder that does not say so, all is foreign.
     """
-    ours = {reference / CLAIMS}
-    for origin in reference.glob("*/provenance.json"):
-        if "files" in read_json(origin):
-            ours |= {origin.parent / name for name in files_of(origin.parent)}
-    there = (path for path in reference.rglob("*") if path.is_symlink() or not path.is_dir())
-    return sorted(path for path in there if path not in ours)
+    found = []
+    for place in sorted(reference.iterdir()) if reference.is_dir() else []:
+        if (place / "provenance.json").is_file() and not place.is_symlink():
+            found += foreign_files(place)
+        elif place.is_dir() and not place.is_symlink():
+            found += [path for path in place.rglob("*") if path.is_symlink() or not path.is_dir()]
+        elif place.name not in {CLAIMS, *LEFT_BY_VIEWERS}:
+            found.append(place)
+    return sorted(found)
 
 
 def _copy(result: Path, target: Path) -> None:
     for name in files_of(result):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(result / name, target / name)
-
-
-def _swap(new: Path, reference: Path) -> None:
-    """Put `new` in the place of the reference; the old one is deleted once the new one is there.
-
-    Where any step fails, one of the two is there whole.
-    """
-    if not reference.exists():
-        new.rename(reference)
-        return
-    old = Path(tempfile.mkdtemp(dir=reference.parent, prefix=f".old-{reference.name}-"))
-    aside = old / reference.name
-    try:
-        reference.rename(aside)
-        new.rename(reference)
-    except BaseException:
-        if aside.exists():
-            aside.rename(reference)
-        old.rmdir()
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-    if old.exists():
-        warnings.warn(f"some of the old reference could not be deleted: see {old}", stacklevel=3)

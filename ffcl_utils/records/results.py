@@ -14,9 +14,6 @@ NAMES = {
     "mnist_5k": "MNIST subset of 5,000",
     "fashion_mnist_1k": "Fashion-MNIST subset of 1,000",
 }
-# Of every result: the workflow makes executed.ipynb, the notebook the others. A run without
-# networks measures nothing and has no metrics.json.
-RECORDS = ("executed.ipynb", "metrics.json", "provenance.json")
 
 
 def note(dataset: str | None, preset: str | None, seeds: int) -> str:
@@ -39,11 +36,11 @@ def looked_at(data: DataOrigin, images: int, networks: str) -> str:
 
 def figure_of(folder: Path, run: str, name: str):
     """A figure of a run, to be shown in a notebook; a sentence where it is missing."""
-    from IPython.display import Image, Markdown
+    from IPython.display import SVG, Markdown
 
-    path = folder / run / "figures" / f"{name}.png"
+    path = folder / run / "figures" / f"{name}.svg"
     if path.is_file():
-        return Image(path)
+        return SVG(path)
     return Markdown(f"There is no figure {name} of {run} in {folder}.")
 
 

@@ -24,10 +24,11 @@ from ffcl_utils.files import check_writable, write_json, write_whole
 from ffcl_utils.learning.process import prepare_process
 from ffcl_utils.paths import NOTEBOOKS
 from ffcl_utils.records.changes import Configure, changed, expected_parameters, matching_entry
+from ffcl_utils.records.contents import RECORDS
 from ffcl_utils.records.git import git_state
 from ffcl_utils.records.identity import identity, recorded, source_hash
 from ffcl_utils.records.provenance import surroundings
-from ffcl_utils.records.results import RECORDS, folder_of, note
+from ffcl_utils.records.results import folder_of, note
 from ffcl_utils.rules.base import Rule
 from ffcl_utils.workflow.parameters import default_parameters
 
@@ -109,7 +110,7 @@ class Run:
         return getattr(self._first, name) if self._first else self.parameters.get(name)
 
     def figure(self, name: str, figure: Figure) -> Figure:
-        """Have `write` keep a figure as figures/<name>.svg and .png; returns it, to be shown."""
+        """Have `write` keep a figure as figures/<name>.svg; returns it, to be shown."""
         self._figures[_plain(name)] = figure
         return figure
 
@@ -161,8 +162,7 @@ class Run:
         (folder / "metrics.json").unlink(missing_ok=True)
         files = dict(self._files)
         for name, figure in self._figures.items():
-            for suffix in ("svg", "png"):
-                files[f"figures/{name}.{suffix}"] = partial(plots.save, figure)
+            files[f"figures/{name}.svg"] = partial(plots.save, figure)
         for name, write in files.items():
             write_whole(folder / name, write)
         write_json(folder / "provenance.json", self._provenance(sorted(files)))

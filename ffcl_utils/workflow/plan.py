@@ -13,6 +13,7 @@ from ffcl_utils import store
 from ffcl_utils.config import RuleConfig
 from ffcl_utils.data.files import FULL, verify
 from ffcl_utils.files import read_json
+from ffcl_utils.records.contents import check_replaceable
 from ffcl_utils.records.identity import identity, recorded
 from ffcl_utils.workflow.jobs import Plan, PlanError, PlannedJob, read_plan
 from ffcl_utils.workflow.parameters import as_given, check_parameters, complete
@@ -74,6 +75,7 @@ def plan_runs(
         configs = configs_of(run.entry, run.values)
         identities[run.name] = expected_identity(run, configs)
         if not is_fresh(run, identities[run.name]):
+            check_replaceable(run.output)
             stale.append((run, configs))
     trainings = _missing_trainings(stale)
     jobs = {job.name: _training_job(job, file) for job in trainings}

@@ -11,8 +11,9 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from ffcl_utils.errors import NotebookError
-from ffcl_utils.files import OutputError, check_writable
+from ffcl_utils.files import check_writable, swap_folder
 from ffcl_utils.paths import ROOT
+from ffcl_utils.records.contents import check_replaceable
 from ffcl_utils.workflow.kernel import PrivateKernelManager
 from ffcl_utils.workflow.parameters import as_given, check_parameters, default_parameters
 from ffcl_utils.workflow.process import alone
@@ -25,36 +26,24 @@ def run_notebook(
 
     Everything is made in a folder beside `output` that takes its name only at the end. Where the
     notebook has a parameter `output_dir`, it gets that folder. logs: where the executed copy of a
-    failed notebook is kept. An `output` that is there and holds no results stays as it is. Raises
-    ConfigError, OutputError or NotebookError.
+    failed notebook is kept. An `output` that holds anything else than a result stays as it is.
+    Raises ConfigError, OutputError or NotebookError.
     """
     check_parameters(notebook, parameters)
+    check_replaceable(output)
     output = output.resolve()
-    _check_replaceable(output)
     check_writable(output.parent)
     with alone(output):
         prefix = f".{output.name}.making-"
         for left_by_a_killed_run in output.parent.glob(f"{prefix}*"):
             shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=prefix) as folder:
+        with tempfile.TemporaryDirectory(
+            dir=output.parent, prefix=prefix, ignore_cleanup_errors=True
+        ) as folder:
             staging = Path(folder) / output.name
             staging.mkdir()
             _execute(notebook, staging, parameters, output, logs or output.parent / "logs")
-            if output.exists():  # it goes with the folder, and never stays in parts
-                output.rename(Path(folder) / "replaced")
-            staging.rename(output)
-
-
-def _check_replaceable(output: Path) -> None:
-    """Raise OutputError where `output` is something else than results or an empty folder."""
-    if output.is_dir():
-        ours = (output / "executed.ipynb").is_file() or not any(output.iterdir())
-    else:
-        ours = not output.exists()
-    if not ours:
-        raise OutputError(
-            f"{output} is there already and holds no results of a notebook: choose another folder"
-        )
+            swap_folder(staging, output)
 
 
 def _execute(

@@ -148,7 +148,6 @@ def write_summary(study: Study, jobs_folder: Path, target: Path, title: str) -> 
 
     table = merge(study, jobs_folder)
     figure = plots.study_summary(table, list(study.grid), study.metric, title)
-    for suffix in ("svg", "png"):
-        write_whole(target / f"summary.{suffix}", partial(plots.save, figure))
+    write_whole(target / "summary.svg", partial(plots.save, figure))
     write_whole(target / "runs.csv", lambda path: table.to_csv(path, index=False))
     return target / "runs.csv"

@@ -38,7 +38,7 @@ def test_a_result_has_everything(started, tmp_path, digits):
     out = tmp_path / "out"
     finish(started(output=out, epochs=3))
     files = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
-    written = ["cells.csv", "figures/empty.png", "figures/empty.svg", "networks/one.txt"]
+    written = ["cells.csv", "figures/empty.svg", "networks/one.txt"]
     assert files == sorted([*written, "metrics.json", "provenance.json"])
     origin = read(out, "provenance.json")
     assert origin["files"] == written

@@ -15,7 +15,7 @@ import pytest
 from ffcl_utils import rules
 from ffcl_utils.config import ConfigError
 from ffcl_utils.data.files import DataError
-from ffcl_utils.files import read_json, write_json
+from ffcl_utils.files import OutputError, read_json, write_json
 from ffcl_utils.records import identity as identities
 from ffcl_utils.store import jobs as store_jobs
 from ffcl_utils.workflow import plan as planning
@@ -176,17 +176,32 @@ def test_a_deleted_result_is_made_again_alone(finished, file):
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"identity": "0", "files": []}', None])
-def test_a_damaged_record_is_made_again(finished, content):
+def test_a_folder_that_does_not_say_what_is_ours_is_not_replaced(finished, content):
     record = finished.results / "c" / "provenance.json"
     record.unlink()
     if content is not None:
         record.write_text(content)
-    assert finished.names() == {"c"} | END
+    with pytest.raises(OutputError, match=r"(Move the folder|: move it) .*away"):
+        finished.plan()
+
+
+def test_a_thesis_beside_an_outdated_result_is_named_before_any_job(finished):
+    (finished.package / "module.py").write_text("2")
+    (finished.results / "c" / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputError, match=r"thesis\.tex is not of a notebook's result"):
+        finished.plan()
+
+
+def test_copies_that_viewers_leave_are_no_thesis(finished):
+    (finished.package / "module.py").write_text("2")
+    (finished.results / "c" / ".ipynb_checkpoints").mkdir()
+    (finished.results / "c" / ".ipynb_checkpoints" / "executed-checkpoint.ipynb").touch()
+    assert "c" in finished.names()
 
 
 def test_a_result_that_lacks_one_of_its_files_is_made_again(finished):
     record = finished.results / "c" / "provenance.json"
-    write_json(record, read_json(record) | {"files": ["gone.csv"]})
+    write_json(record, read_json(record) | {"files": ["figure.svg", "gone.csv"]})
     assert finished.names() == {"c"} | END
 
 

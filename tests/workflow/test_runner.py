@@ -50,7 +50,7 @@ def test_what_is_not_ours_is_never_replaced(kind, no_kernel, tmp_path):
         out.mkdir()
         mine = out / "thesis.tex"
     mine.write_text("years of work")
-    with pytest.raises(OutputError, match="is there already and holds no results"):
+    with pytest.raises(OutputError, match=r"would be lost|not a folder of its own"):
         run_notebook(notebook(tmp_path), out, {})
     assert mine.read_text() == "years of work"
 
@@ -60,6 +60,7 @@ def test_results_of_a_notebook_appear_together_and_replace_earlier_ones(tmp_path
     out.mkdir(parents=True)
     for name in ("executed.ipynb", "of_an_earlier_run.csv"):
         (out / name).write_text("old")
+    (out / "provenance.json").write_text('{"files": ["of_an_earlier_run.csv"]}')
     run_notebook(notebook(tmp_path, WRITE), out, {})
     assert sorted(p.name for p in out.iterdir()) == ["executed.ipynb", "metrics.json"]
     assert f"output_dir = {str(out)!r}".replace("'", '\\"') in (out / "executed.ipynb").read_text()

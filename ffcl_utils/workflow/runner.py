@@ -1,8 +1,11 @@
 """Notebooks run by papermill: their results appear whole or not at all, parameters are checked."""
 
+import os
+import re
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -12,11 +15,15 @@ from papermill.exceptions import PapermillExecutionError
 
 from ffcl_utils.errors import NotebookError
 from ffcl_utils.files import check_writable, swap_folder
-from ffcl_utils.paths import ROOT
+from ffcl_utils.paths import NOTEBOOKS, ROOT
 from ffcl_utils.records.contents import check_replaceable
 from ffcl_utils.workflow.kernel import PrivateKernelManager
 from ffcl_utils.workflow.parameters import as_given, check_parameters, default_parameters
 from ffcl_utils.workflow.process import alone
+from ffcl_utils.workflow.runs import runs
+
+# In the text of a notebook: a link to another one.
+_LINK = re.compile(r"\]\((\w+)\.ipynb\)")
 
 
 def run_notebook(
@@ -88,10 +95,24 @@ def _keep(executed: Path, log: Path) -> str:
 
 
 def _finish(executed: Path, staging: Path, output: Path) -> None:
-    """Make the copy say where the results are now, not where they were made; drop progress bars."""
+    """Make the copy say where the results are now, not where they were made; drop progress bars.
+
+    Its links to other notebooks lead to their executed copies beside it.
+    """
     text = executed.read_text(encoding="utf-8").replace(as_given(staging), as_given(output))
     notebook = nbformat.reads(text, as_version=4)
     for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _LINK.sub(partial(_link, output), cell.source)
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if out.get("text", "x").strip()]
     nbformat.write(notebook, executed)
+
+
+def _link(output: Path, link: re.Match) -> str:
+    """A link to a notebook, as seen from the executed copy in `output`."""
+    written = {entry.name for entry in runs() if entry.part != "explore"}
+    if link[1] in written:
+        return f"](../{link[1]}/executed.ipynb)"
+    source = Path(os.path.relpath(NOTEBOOKS / f"{link[1]}.ipynb", output)).as_posix()
+    return f"]({source})"

@@ -63,6 +63,13 @@ def test_committed_results_belong_to_a_notebook_and_ran_cleanly(path):
     assert not re.search(r"/(root|home|tmp|Users|work)/", path.read_text())
 
 
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda p: p.parent.name)
+def test_links_of_committed_results_lead_to_files_that_are_committed_too(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        for target in re.findall(r"\]\((?!http|#)([^)]+)\)", cell.source):
+            assert (path.parent / target).is_file(), target
+
+
 @pytest.mark.parametrize("path", ALL, ids=lambda p: p.stem)
 def test_notebooks_are_kept_stripped_and_portable(path):
     notebook = nbformat.read(path, as_version=4)

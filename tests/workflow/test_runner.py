@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from ffcl_utils.config import ConfigError
 from ffcl_utils.errors import NotebookError
 from ffcl_utils.files import OutputError
-from ffcl_utils.paths import ROOT
+from ffcl_utils.paths import NOTEBOOKS, ROOT
 from ffcl_utils.workflow.process import ONE_THREAD, BusyError, alone
 from ffcl_utils.workflow.runner import run_notebook
 from tests.workflow.made_up import notebook
@@ -99,6 +100,20 @@ def test_progress_bars_are_not_kept_and_the_kernel_has_one_thread(tmp_path):
         "['1', '1', '1']\n"
     ]
     assert dict(os.environ) == before
+
+
+def test_links_of_an_executed_copy_lead_to_copies_beside_it_or_to_notebooks(tmp_path):
+    out = tmp_path / "runs" / "short" / "made_up"
+    path = notebook(tmp_path, "1")
+    source = nbformat.read(path, as_version=4)
+    text = "[02](02_loss_decay.ipynb), [20](20_explore_ensembles.ipynb), [x](https://a.b/c.ipynb)"
+    source.cells.append(nbformat.v4.new_markdown_cell(text))
+    nbformat.write(source, path)
+    run_notebook(path, out, {})
+    cell = nbformat.read(out / "executed.ipynb", as_version=4).cells[-1].source
+    copy, explore, other = re.findall(r"\]\((.+?)\)", cell)
+    assert (copy, other) == ("../02_loss_decay/executed.ipynb", "https://a.b/c.ipynb")
+    assert (out / explore).resolve() == NOTEBOOKS / "20_explore_ensembles.ipynb"
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ from common import origin, read_reports, write_report
 from ffcl_utils.config import check_preset
 from ffcl_utils.errors import UserError
 from ffcl_utils.paths import ROOT
-from ffcl_utils.workflow.schedule import embedded_chosen
+from ffcl_utils.workflow.schedule import datasets_embedded
 
 END_SECONDS = 3  # after which the jobs of a command that was killed are gone, too
 # A program that keeps one core busy as long as the process that started it is there.
@@ -132,7 +132,7 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: terminated"))
     try:
         check_preset(preset)
-        if embedded_chosen(preset) and preset != "smoke":
+        if datasets_embedded(preset) and preset != "smoke":
             raise UserError("without the full data these times would say nothing")
     except UserError as error:
         sys.exit(f"error: {error}")

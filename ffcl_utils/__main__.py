@@ -29,17 +29,10 @@ Runs = Annotated[Path, typer.Option(help="folder of all presets' results")]
 
 
 @app.command("data")
-def fetch_data(
-    choose_for: Annotated[
-        str, typer.Option(help="Preset: print `full` or `embedded`, falling back with a warning.")
-    ] = "",
-) -> None:
+def fetch_data() -> None:
     """Fetch and verify MNIST and Fashion-MNIST."""
     from ffcl_utils.data.files import FULL, fetch, raw_folder
 
-    if choose_for:
-        print("embedded" if _embedded(choose_for) else "full")
-        return
     for name in FULL:
         fetch(name)
         typer.echo(f"{name}: complete and verified in {raw_folder(name)}", err=True)
@@ -54,8 +47,9 @@ def reproduce(
     runs: Runs = RUNS,
 ) -> None:
     """Bring a preset's results up to date and print the verdict on every claim."""
-    from ffcl_utils.workflow.schedule import new_plan_file, run_plan
+    from ffcl_utils.workflow.schedule import check_cores, new_plan_file, run_plan
 
+    check_cores(cores)
     embedded = _embedded(preset)
     with new_plan_file(runs / preset) as file:
         status = run_plan(_plan(preset, studies, embedded, runs, file), file, cores, profile)
@@ -81,9 +75,12 @@ def plan(preset: Preset = "short", studies: Studies = False, runs: Runs = RUNS) 
 @app.command()
 def study(file: Path, cores: Cores = "all", profile: Profile = "", runs: Runs = RUNS) -> None:
     """Run a study, settings x seeds as its file says, into one table and a figure."""
-    from ffcl_utils.workflow.schedule import new_plan_file, run_plan
+    from ffcl_utils.workflow.schedule import check_cores, new_plan_file, run_plan
     from ffcl_utils.workflow.sweep import plan_study, read_study, write_summary
 
+    check_cores(cores)
+    if not file.is_file():
+        raise UserError(f"there is no study {file}: make study STUDY=studies/<name>.yaml")
     described = read_study(file)
     folder = runs / "studies" / file.stem
     with new_plan_file(folder) as plan_file:
@@ -216,15 +213,15 @@ def build_site(
     typer.echo(f"open {target / 'index.html'}")
 
 
-def _embedded(preset: str) -> bool:
+def _embedded(preset: str) -> set[str]:
     from ffcl_utils.config import check_preset
-    from ffcl_utils.workflow.schedule import embedded_chosen
+    from ffcl_utils.workflow.schedule import datasets_embedded
 
     check_preset(preset)
-    return embedded_chosen(preset)
+    return datasets_embedded(preset)
 
 
-def _plan(preset: str, studies: bool, embedded: bool, runs: Path, file: Path):
+def _plan(preset: str, studies: bool, embedded: set[str], runs: Path, file: Path):
     from ffcl_utils.workflow.plan import plan  # torch takes seconds to import
 
     return plan(preset, studies, embedded, runs / preset, file)

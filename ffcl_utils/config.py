@@ -6,7 +6,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -23,6 +22,9 @@ LayerSizes = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=2
 PRESETS = ("smoke", "short", "paper")
 # Of each preset: the data of its trainings, where nothing else is said.
 DATASETS_OF_PRESETS = {"smoke": "mnist_5k", "short": "mnist", "paper": "mnist"}
+# Of one training, in one process; a study splits more over jobs. A random generator takes no seed
+# of 2**32 or more.
+MOST_SEEDS = 1000
 NOT_LEARNT = {"preset", "seeds", "first_seed"}  # settings that change nothing that a seed learns
 
 
@@ -52,8 +54,8 @@ class RuleConfig(BaseModel):
     preset: Preset = "paper"
     dataset: Literal["mnist", "fashion_mnist", "mnist_5k", "fashion_mnist_1k"] = "mnist"
     change: str = ""
-    seeds: PositiveInt = 10
-    first_seed: NonNegativeInt = 0
+    seeds: Annotated[int, Field(gt=0, le=MOST_SEEDS)] = 10
+    first_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     epochs: PositiveInt
     batch_size: PositiveInt
     learning_rate: PositiveFloat

@@ -3,14 +3,18 @@
 The workflow asks this when it starts, so torchvision, seconds to import, is imported where used.
 """
 
+import gzip
 import hashlib
+import os
 import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.error import URLError
 
 from ffcl_utils.errors import UserError
+from ffcl_utils.files import write_whole
 from ffcl_utils.paths import data_folder
 
 DIGITS = tuple(str(digit) for digit in range(10))
@@ -97,6 +101,7 @@ EMBEDDED_SHA256 = {
     "mnist_5k": "809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d",
     "fashion_mnist_1k": "c06832534e113b1bc15c4a7ad352e56714ed7b2d8a589b6aa0863b9119172614",
 }
+ENDS = ("", ".gz")
 DATASETS = (*FULL, *EMBEDDED_SHA256)
 
 
@@ -162,9 +167,18 @@ def fetch(name: str, mirrors: list[str] | None = None, timeout: float = 20.0) ->
 
     mirrors: addresses to try in turn, by default torchvision's for this dataset. timeout: seconds
     without an answer after which a mirror is given up. A file appears under its name only once its
-    SHA-256 was right. Raises DataDownloadError where no mirror gives the right file.
+    SHA-256 was right. A right file that lies under another name, packed or one folder off, is taken
+    instead of a download. Raises DataError where FFCL_DATA_DIR names no folder, and
+    DataDownloadError where no mirror gives the right file.
     """
+    given = os.environ.get("FFCL_DATA_DIR")
+    if given and not Path(given).is_dir():
+        raise DataError(
+            f"FFCL_DATA_DIR is {given!r}, and there is no such folder: correct the name, or make it"
+        )
     for path in missing_files(name):
+        if _take_from_elsewhere(path, FULL[name].sha256[path.name]):
+            continue
         reader = reader_of(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         md5 = dict(reader.resources)[f"{path.name}.gz"]
@@ -180,6 +194,36 @@ def fetch(name: str, mirrors: list[str] | None = None, timeout: float = 20.0) ->
                 f"could not download {path.name} of {name}. " + "; ".join(failures)
             )
     verify(name)
+
+
+def _take_from_elsewhere(path: Path, sha256: str) -> bool:
+    """Whether the file was found near its place, and is in it now.
+
+    Looked for are: packed by gzip, "." for "-" before "idx", and in the folders that a reader may
+    mean by FFCL_DATA_DIR. Raises DataError where it cannot be written to its place.
+    """
+    folders = dict.fromkeys([path.parent, path.parent.parent, data_folder(), data_folder() / "raw"])
+    names = [path.name, path.name.replace("-idx", ".idx")]
+    for found in (folder / f"{name}{end}" for folder in folders for name in names for end in ENDS):
+        try:
+            content = found.read_bytes()
+            content = gzip.decompress(content) if found.suffix == ".gz" else content
+        except (OSError, EOFError, zlib.error):
+            continue
+        if hashlib.sha256(content).hexdigest() == sha256:
+            _write(path, content, found)
+            return True
+    return False
+
+
+def _write(path: Path, content: bytes, found: Path) -> None:
+    try:
+        write_whole(path, lambda temporary: temporary.write_bytes(content))
+    except OSError as error:
+        raise DataError(
+            f"{found} is the right file, but cannot be copied to {path}: {error.strerror}. Put it "
+            "there, unpacked, by hand"
+        ) from None
 
 
 def _reason(error: Exception) -> str:

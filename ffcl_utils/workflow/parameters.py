@@ -24,8 +24,14 @@ def default_parameters(notebook: Path) -> dict[str, object]:
         raise NotebookError(f"{notebook} is not a notebook of format 4") from None
     if len(tagged) != 1:
         raise NotebookError(f"{notebook.name} has {len(tagged)} cells tagged `parameters`, not 1")
-    assignments = ast.parse("".join(tagged[0]["source"])).body
-    return {line.targets[0].id: ast.literal_eval(line.value) for line in assignments}
+    try:
+        assignments = ast.parse("".join(tagged[0]["source"])).body
+        return {line.targets[0].id: ast.literal_eval(line.value) for line in assignments}
+    except (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError):
+        raise NotebookError(
+            f"{notebook.name}: its cell tagged `parameters` may only have lines such as "
+            "`name = value`, with a plain number, text, list, True, False or None as value"
+        ) from None
 
 
 def complete(notebook: Path, parameters: dict[str, object]) -> dict[str, object]:
@@ -53,10 +59,15 @@ def check_parameters(notebook: Path, parameters: dict[str, object]) -> None:
         elif type(value) is not type(defaults[name]):
             expected = type(defaults[name]).__name__
             problems.append(f"{name}={value!r}: {expected} expected, not {type(value).__name__}")
+        elif name in RANGES and not RANGES[name][0] <= value <= RANGES[name][1]:
+            least, most = RANGES[name]
+            problems.append(f"{name}={value}: between {least} and {most:,}")
     if problems:
         raise ConfigError("; ".join(problems))
 
 
+# Parameters of notebooks that explore, from the least to the most: no study checks these.
+RANGES = {"images": (10, 10_000), "example": (0, 999)}
 # Parameters that are settings under another name.
 ALIASES = {"compare_loss": "representation_loss"}
 

@@ -46,20 +46,21 @@ class Wanted:
         return complete(self.entry.path, self.parameters)
 
 
-def plan(preset: str, studies: bool, embedded: bool, folder: Path, file: Path) -> Plan:
+def plan(preset: str, studies: bool, embedded: set[str], folder: Path, file: Path) -> Plan:
     """The jobs that bring the results of a preset in `folder` up to date.
 
-    studies: also the runs that go beyond the papers' claims. embedded: the full data are missing.
-    file: where the plan will be written, which training jobs read. Raises ConfigError for an
-    unknown preset and for parameters that a notebook does not take, DataError where full data are
-    needed and missing.
+    studies: also the runs that go beyond the papers' claims. embedded: the full datasets that an
+    embedded subset is taken of. file: where the plan will be written, which training jobs read.
+    Raises ConfigError for an unknown preset and for parameters that a notebook does not take,
+    OutputError where something else than a result is in a run's place, DataError where full data
+    are needed and missing.
     """
     entries = of_parts("claims", "studies") if studies else of_parts("claims")
-    wanted = [
-        Wanted(entry.name, entry, folder / entry.name, entry.parameters_at(preset, embedded))
-        for entry in entries
-        if preset in entry.presets
-    ]
+    wanted = []
+    for entry in entries:
+        if preset in entry.presets:
+            parameters = entry.parameters_at(preset, entry.dataset in embedded)
+            wanted.append(Wanted(entry.name, entry, folder / entry.name, parameters))
     jobs, identities = plan_runs(wanted, folder / "logs", file)
     jobs |= _conclusion(folder, identities, list(jobs))
     return Plan(preset=preset, folder=as_given(folder), jobs=jobs)

@@ -51,10 +51,16 @@ class RunEntry(BaseModel):
         """The title with the notebook's number, such as "02 Loss decay"."""
         return f"{self.notebook.partition('_')[0]} {self.title}"
 
+    @property
+    def dataset(self) -> str | None:
+        """The full dataset of the run; None where it has none."""
+        table = run(self.same_as).parameters if self.same_as else {}
+        return (table | self.parameters).get("dataset")
+
     def parameters_at(self, preset: str, embedded: bool = False) -> dict[str, object]:
         """The notebook's parameters at a preset, where they differ from its own defaults.
 
-        embedded: the full data are missing. A run that needs no networks has no preset. Raises
+        embedded: its full dataset is missing. A run that needs no networks has no preset. Raises
         ConfigError for an unknown preset.
         """
         check_preset(preset)

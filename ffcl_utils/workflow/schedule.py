@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from ffcl_utils.config import ConfigError
 from ffcl_utils.data.files import FULL, DataDownloadError, fetch, raw_folder
 from ffcl_utils.paths import ROOT
 from ffcl_utils.workflow.jobs import Plan
@@ -17,25 +18,27 @@ from ffcl_utils.workflow.process import COMMAND, alone
 PLANS = ".jobs"
 
 
-def embedded_chosen(preset: str) -> bool:
-    """Whether the workflow uses the embedded subsets: at smoke, or with a warning without data.
+def datasets_embedded(preset: str) -> set[str]:
+    """The full datasets that the workflow takes an embedded subset of.
 
-    Downloads and verifies the full data otherwise. Raises DataError where they are damaged.
+    All at smoke; else those that are not to be had, with a warning. The others are downloaded and
+    verified. Raises DataError where they are damaged.
     """
     if preset == "smoke":
-        return True
-    try:
-        for name in FULL:
+        return set(FULL)
+    missing = set()
+    for name in FULL:
+        try:
             fetch(name)
             print(f"{name}: complete and verified in {raw_folder(name)}", file=sys.stderr)
-    except DataDownloadError as error:
-        print(
-            f"WARNING: {error}\nWARNING: going on with the embedded subset; every claim will be "
-            "'not comparable'.",
-            file=sys.stderr,
-        )
-        return True
-    return False
+        except DataDownloadError as error:
+            missing.add(name)
+            print(
+                f"WARNING: {error}\nWARNING: going on with the embedded subset of {name}; every "
+                "claim about it will be 'not comparable'.",
+                file=sys.stderr,
+            )
+    return missing
 
 
 @contextmanager
@@ -88,6 +91,12 @@ def _watched(process: subprocess.Popen, done: Path, total: int) -> int:
                 seen.add(marker.name)
                 print(f"{len(seen)} of {total} done: {marker.name}", flush=True)
     return status
+
+
+def check_cores(cores: str) -> None:
+    """Raise ConfigError unless it is a number of jobs, 1 or more, or `all`."""
+    if cores != "all" and not (cores.isascii() and cores.isdigit() and int(cores) > 0):
+        raise ConfigError(f"cores={cores!r}: `all`, or how many jobs at once (1 or more)")
 
 
 def _cores(cores: str) -> str:

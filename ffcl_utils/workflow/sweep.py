@@ -4,6 +4,7 @@ Its networks and its notebooks come through a plan as those of the papers' claim
 or an earlier run of the study has is not made again.
 """
 
+import re
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -14,12 +15,16 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, field_
 
 from ffcl_utils.config import ConfigError, check_preset
 from ffcl_utils.files import read_json, write_whole
-from ffcl_utils.paths import NOTEBOOKS
+from ffcl_utils.paths import RESULTS
 from ffcl_utils.workflow import runs
 from ffcl_utils.workflow.jobs import Plan
 from ffcl_utils.workflow.parameters import check_parameters, complete
 
 Value = bool | int | float | str
+# What a study says itself, or the workflow decides: not for `grid` or `parameters`.
+RESERVED = {"preset", "seeds", "first_seed", "output_dir"}
+# A text that is part of the name of a job's folder.
+PLAIN = re.compile(r"[\w.+-]+")
 
 
 class Study(BaseModel):
@@ -45,6 +50,29 @@ class Study(BaseModel):
         check_preset(preset)
         return preset
 
+    @field_validator("parameters", "grid")
+    @classmethod
+    def _not_reserved(cls, given: dict) -> dict:
+        if reserved := sorted(RESERVED & given.keys()):
+            raise ValueError(f"{', '.join(reserved)} cannot be here: the study itself says it")
+        return given
+
+    @field_validator("grid")
+    @classmethod
+    def _different_plain_values(cls, grid: dict[str, list[Value]]) -> dict[str, list[Value]]:
+        for name, values in grid.items():
+            if not values:
+                raise ValueError(f"{name} has no value")
+            if len({str(value) for value in values}) < len(values):
+                raise ValueError(f"{name} has a value twice")
+            for value in values:
+                if not PLAIN.fullmatch(str(value)) or str(value).startswith("."):
+                    raise ValueError(
+                        f"{name}: {value!r} cannot be part of a folder's name: use letters, "
+                        "digits, '_', '+', '-' and '.'"
+                    )
+        return grid
+
     @property
     def cells(self) -> list[dict[str, Value]]:
         """The combinations of the grid's settings."""
@@ -67,20 +95,65 @@ class Study(BaseModel):
 def read_study(path: Path) -> Study:
     """A study from its file. Raises ConfigError, one line, for anything that cannot be run."""
     try:
-        study = Study.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = error.errors()[0] if isinstance(error, ValidationError) else None
-        where = ".".join(map(str, problem["loc"])) if problem else ""
-        said = f"{where}: {problem['msg']}" if problem else " ".join(str(error).split())
-        raise ConfigError(f"{path}: {said}") from None
-    notebook = NOTEBOOKS / f"{study.notebook}.ipynb"
-    if not notebook.is_file():
-        raise ConfigError(f"{path}: there is no notebook {study.notebook!r}")
+        content = yaml.load(path.read_text(encoding="utf-8"), _NoKeyTwice)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise ConfigError(f"{path} is no study: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise ConfigError(f"no study can be read from {path}: {error.strerror}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} is no study: it has no lines such as `notebook: …`")
+    try:
+        study = Study.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise ConfigError(f"{path}: {where}: {' '.join(problem['msg'].split())}") from None
+    try:
+        entry = runs.of_notebook(study.notebook)
+    except runs.UnknownRunError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if not entry.networks:
+        raise ConfigError(f"{path}: {study.notebook} trains nothing that a study could compare")
+    notebook = entry.path
+    _check_metric(path, study)
     for cell in study.cells:
         parameters = study.parameters_of(cell, study.shards[0])
         check_parameters(notebook, parameters)
-        runs.configs_of(runs.of_notebook(study.notebook), complete(notebook, parameters))
+        runs.configs_of(entry, complete(notebook, parameters))
     return study
+
+
+class _NoKeyTwice(yaml.SafeLoader):
+    """YAML of plain values in which no key is said twice: the first would be lost."""
+
+    def construct_mapping(self, node, deep=False):
+        """A mapping; raises ConstructorError for a key that is there twice."""
+        names = [key.value for key, _ in node.value]
+        if twice := sorted({str(name) for name in names if names.count(name) > 1}):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{', '.join(twice)} is there twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def _check_metric(path: Path, study: Study) -> None:
+    """Raise ConfigError for a metric that the reference run of the notebook does not have.
+
+    Numbers in it do not count: other layers than the reference's are as good. Where there is no
+    reference, only the finished study can tell.
+    """
+    record = RESULTS / "short" / study.notebook / "metrics.json"
+    if not record.is_file():
+        return
+    known = sorted(read_json(record)["metrics"])
+    if _without_numbers(study.metric) not in map(_without_numbers, known):
+        raise ConfigError(
+            f"{path}: metric: {study.notebook} has no {study.metric!r}, but {', '.join(known)}"
+        )
+
+
+def _without_numbers(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
 
 
 def job_name(cell: dict[str, Value], seeds: range) -> str:

@@ -123,6 +123,7 @@ def mirror(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "MNIST", reader)
     tiny = data_files.FullDataset("MNIST", data_files.DIGITS, "mnist_5k", sha256)
     monkeypatch.setitem(data_files.FULL, "mnist", tiny)
+    (tmp_path / "data").mkdir()
     monkeypatch.setenv("FFCL_DATA_DIR", str(tmp_path / "data"))
     mirror = Mirror(served, tiny)
     threading.Thread(target=mirror.server.serve_forever, daemon=True).start()
@@ -222,6 +223,49 @@ def test_a_mirror_that_does_not_answer_is_given_up(mirror):
         with pytest.raises(data_files.DataDownloadError, match="timed out"):
             data_files.fetch("mnist", [url], timeout=0.2)
     assert socket.getdefaulttimeout() is None
+
+
+def test_a_mistyped_data_folder_is_named_and_not_made(mirror, monkeypatch, tmp_path):
+    monkeypatch.setenv("FFCL_DATA_DIR", str(tmp_path / "dtaa"))
+    with pytest.raises(data_files.DataError, match=r"dtaa'?, and there is no such folder"):
+        data_files.fetch("mnist", [mirror.url])
+    assert not (tmp_path / "dtaa").exists()
+
+
+@pytest.mark.parametrize("name", ["{}.gz", "{}"])
+@pytest.mark.parametrize("dotted", [False, True])
+@pytest.mark.parametrize("folder", [".", "raw", "MNIST", "MNIST/raw"])
+def test_right_files_near_their_place_are_taken_without_a_download(
+    mirror, tmp_path, folder, dotted, name
+):
+    place = tmp_path / "data" / folder
+    place.mkdir(parents=True, exist_ok=True)
+    for packed in mirror.folder.iterdir():
+        own = name.format(packed.stem.replace("-idx", ".idx") if dotted else packed.stem)
+        content = packed.read_bytes()
+        (place / own).write_bytes(content if own.endswith(".gz") else gzip.decompress(content))
+    data_files.fetch("mnist", [closed_port()])
+    assert data.load("mnist").test_images.shape == (10, 784)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"other data")])
+def test_wrong_files_near_their_place_are_left_alone(mirror, tmp_path, content):
+    found = tmp_path / "data" / "train-images-idx3-ubyte.gz"
+    found.write_bytes(content)
+    data_files.fetch("mnist", [mirror.url])
+    assert found.read_bytes() == content
+
+
+def test_a_right_file_that_cannot_be_copied_is_named(mirror, tmp_path, monkeypatch):
+    for packed in mirror.folder.iterdir():
+        (tmp_path / "data" / packed.name).write_bytes(packed.read_bytes())
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(data_files, "write_whole", full)
+    with pytest.raises(data_files.DataError, match=r"images.*\.gz is the right file, but .*space"):
+        data_files.fetch("mnist", [closed_port()])
 
 
 def test_reading_never_downloads(mirror, monkeypatch):

@@ -27,6 +27,13 @@ BAD = [
     ({"preset": "tiny"}, "preset='tiny': choose one of smoke, short, paper"),
     ({"preset": "full", "epochs": -1}, "preset='full': it is now called 'paper'"),
     ({"output_dir": 3}, "output_dir=3: str expected, not int"),
+    (
+        {"first_seed": 2**64},
+        "first_seed=18446744073709551616: Input should be less than 2",
+    ),
+    ({"first_seed": -1}, "first_seed=-1: Input should be greater than or equal to 0"),
+    ({"seeds": 10**6}, "seeds=1000000: Input should be less than or equal to 1000"),
+    ({"margin": float("nan")}, "margin=nan: Input should be"),
 ]
 
 
@@ -36,6 +43,25 @@ def test_bad_parameters_are_one_line(parameters, message):
         check_parameters(TRAINING, parameters)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "value"),
+    [("20_explore_ensembles", "images", 5), ("20_explore_ensembles", "images", 10_001),
+     ("21_draw_a_digit", "example", -1), ("21_draw_a_digit", "example", 5000)],
+)  # fmt: skip
+def test_ranges_of_a_notebooks_own_parameters(name, parameter, value):
+    with pytest.raises(ConfigError, match=f"{parameter}={value}: between"):
+        check_parameters(NOTEBOOKS / f"{name}.ipynb", {parameter: value})
+
+
+@pytest.mark.parametrize(
+    "cell", ["import os", "a = 1 + seeds", "a, b = 1, 2", "a = f()", "a =", "a.b = 1", "a: int = 1"]
+)
+def test_an_odd_cell_of_parameters_is_named(cell, tmp_path):
+    path = notebook(tmp_path, parameters=f"preset = 'smoke'\n{cell}")
+    with pytest.raises(NotebookError, match=r"made_up.ipynb: its cell .* `name = value`"):
+        default_parameters(path)
 
 
 def test_good_parameters_are_taken():

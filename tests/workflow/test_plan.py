@@ -66,7 +66,7 @@ class Project:
         return any((folder.name, seed, kept) in self.stored for kept in {True, snapshots})
 
     def plan(self, **options):
-        options = {"studies": False, "embedded": True} | options
+        options = {"studies": False, "embedded": {"mnist"}} | options
         planned = planning.plan("smoke", folder=self.results, file=self.file, **options)
         planned.write(self.file)
         return planned

@@ -66,10 +66,22 @@ def test_smoke_needs_no_data_and_other_presets_fall_back_loudly(monkeypatch, cap
         raise data_files.DataDownloadError(f"could not download {name}")
 
     monkeypatch.setattr(schedule, "fetch", no_mirror)
-    assert schedule.embedded_chosen("smoke")
+    assert schedule.datasets_embedded("smoke") == set(data_files.FULL)
     assert capsys.readouterr().err == ""
-    assert schedule.embedded_chosen("short")
+    assert schedule.datasets_embedded("short") == set(data_files.FULL)
     assert "WARNING: going on with the embedded subset" in capsys.readouterr().err
+
+
+def test_one_dataset_that_is_missing_takes_no_other_with_it(monkeypatch, capsys):
+    def clothes_are_missing(name):
+        if name == "fashion_mnist":
+            raise data_files.DataDownloadError(f"could not download {name}")
+
+    monkeypatch.setattr(schedule, "fetch", clothes_are_missing)
+    assert schedule.datasets_embedded("short") == {"fashion_mnist"}
+    said = capsys.readouterr().err
+    assert "mnist: complete and verified" in said
+    assert "embedded subset of fashion_mnist" in said
 
 
 def test_damaged_data_stop_the_workflow_instead_of_falling_back(tmp_path, monkeypatch):
@@ -79,7 +91,7 @@ def test_damaged_data_stop_the_workflow_instead_of_falling_back(tmp_path, monkey
         (folder / name).write_bytes(b"damaged")
     monkeypatch.setenv("FFCL_DATA_DIR", str(tmp_path))
     with pytest.raises(data_files.DataError, match="damaged file"):
-        schedule.embedded_chosen("short")
+        schedule.datasets_embedded("short")
 
 
 @pytest.mark.slow

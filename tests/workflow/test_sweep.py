@@ -79,6 +79,23 @@ BAD = [
     ("preset: smoke", "preset: full", "preset='full': it is now called 'paper'"),
     ("epochs: 2,", "learning_rate: 1e-3,", "learning_rate='1e-3': Input should be a valid number"),
     ("grid: {", "grid: [", "while parsing a flow sequence"),
+    ("seeds: 3", "seeds: 3\nseeds: 4", "seeds is there twice"),
+    ("margin: [0.0, 0.5]", "margin: [0.5], margin: [0.0]", "margin is there twice"),
+    ("margin: [0.0, 0.5]", "margin: [0.5, 0.5]", "margin has a value twice"),
+    ("margin: [0.0, 0.5]", "margin: []", "margin has no value"),
+    ("margin: [0.0, 0.5]", "first_seed: [0, 1]", "first_seed cannot be here"),
+    ("margin: [0.0, 0.5]", "seeds: [1, 2]", "seeds cannot be here"),
+    ("margin: [0.0, 0.5]", "preset: [smoke, short]", "preset cannot be here"),
+    ("epochs: 2,", "output_dir: elsewhere,", "output_dir cannot be here"),
+    ("[first, mean]", "[first, $(touch x)]", "'$(touch x)' cannot be part of a folder's name"),
+    ("[first, mean]", "[first, ../mean]", "'../mean' cannot be part of a folder's name"),
+    ("[first, mean]", "[first, 'the mean']", "'the mean' cannot be part of a folder's name"),
+    ("balanced/test_accuracy", "balanced/accuracy", "has no 'balanced/accuracy', but balanced/"),
+    ("01_improved_ffcl_accuracy", "20_explore_ensembles", "trains nothing that a study could"),
+    (TEXT, "[1, 2]", "is no study: it has no lines such as"),
+    (TEXT, "", "is no study: it has no lines such as"),
+    (TEXT, "{1: {2: 3}, 4: &a [*a]}", "notebook: Field required"),
+    (TEXT, "!!python/object:os.system {}", "could not determine a constructor"),
 ]
 
 

@@ -57,11 +57,6 @@ def test_data_that_no_mirror_gives_are_one_clear_error(tmp_path):
     assert "Traceback" not in alone.stderr
 
 
-def test_data_for_smoke_are_the_embedded_ones(tmp_path):
-    smoke = run_command("data", "--choose-for", "smoke", FFCL_DATA_DIR=str(tmp_path))
-    assert (smoke.returncode, smoke.stdout.strip()) == (0, "embedded")
-
-
 @pytest.mark.parametrize(
     ("ours", "heavy"),
     [
@@ -95,9 +90,8 @@ def test_what_the_workflow_starts_with_does_not_wait_for_heavy_imports(ours, hea
         ("train none --job OUT/plan.json", "error: there is no plan OUT/plan.json"),
         ("reproduce --preset full", "error: preset='full': it is now called 'paper'"),
         ("plan --preset tiny", "error: preset='tiny': choose one of smoke, short, paper"),
-        ("study OUT/none.yaml", "error: [Errno 2] No such file or directory: 'OUT/none.yaml'"),
+        ("study OUT/none.yaml", "error: there is no study OUT/none.yaml"),
         ("verify OUT/a OUT/b", "error: no results in"),
-        ("data --choose-for tiny", "error: preset='tiny'"),
     ],
 )
 def test_errors_of_the_command_line_are_one_line(arguments, message, tmp_path, monkeypatch):

@@ -120,6 +120,9 @@ def run(
     preset: Annotated[str, typer.Option(help="smoke, short or paper, for a run's name")] = "short",
     parameter: Parameters = [],  # noqa: B006 - typer copies it
     logs: Annotated[Path | None, typer.Option(help="where a failed copy is kept")] = None,
+    minutes: Annotated[
+        int | None, typer.Option(min=1, help="the most that one cell may take; default: no end")
+    ] = None,
 ) -> None:
     """Execute a notebook into a folder, whole or not at all."""
     from ffcl_utils.workflow.parameters import check_parameters
@@ -139,7 +142,7 @@ def run(
     check_parameters(path, values)  # before papermill, which takes seconds to import
     from ffcl_utils.workflow.runner import run_notebook
 
-    run_notebook(path, output, values, logs)
+    run_notebook(path, output, values, logs, minutes)
 
 
 @app.command()

@@ -25,6 +25,7 @@ PYTHON = [sys.executable, "-m", "ffcl_utils"]
 SPEED = 6e9
 FULL_IMAGES, SUBSET_IMAGES = 60_000, 4_000
 TRAINING_SECONDS, NOTEBOOK_SECONDS = 5, 60
+NOTEBOOK_MINUTES = 120
 # Of a job, in MiB, by whether its data are a subset.
 TRAINING_MEMORY = {False: 3000, True: 1500}
 NOTEBOOK_MEMORY = {False: 4000, True: 1500}
@@ -148,14 +149,18 @@ def _notebook_job(
 ) -> PlannedJob:
     pairs = [f"{name}={value!r}" for name, value in run.parameters.items()]
     subset = all(config.dataset not in FULL for config in configs.values())
+    minutes = NOTEBOOK_MINUTES
+    if store.store_folder() is None:  # it trains its networks itself
+        minutes += sum(seconds_of(store.Job(config)) for config in configs.values()) // 15
     return PlannedJob(
         command=[
             *PYTHON, "run", as_given(run.entry.path), as_given(run.output),
-            "--logs", as_given(logs), *(word for pair in pairs for word in ("-p", pair)),
+            "--logs", as_given(logs), "--minutes", str(minutes),
+            *(word for pair in pairs for word in ("-p", pair)),
         ],
         needs=needs,
         mem_mb=NOTEBOOK_MEMORY[subset],
-        minutes=120,
+        minutes=minutes,
         seconds=NOTEBOOK_SECONDS,
     )  # fmt: skip
 

@@ -39,9 +39,12 @@ def die_with_parent(variable: str = WORKFLOW) -> None:
     """End this process as soon as the one that started it is gone, whatever killed that.
 
     variable: of the environment, in which the parent names itself, because it may be gone before
-    this process is up. A kernel watches its runner in the same way (ipykernel's poller).
+    this process is up. Where none does, somebody else has started this process, perhaps with
+    nohup, and it goes on. A kernel watches its runner in the same way (ipykernel's poller).
     """
-    parent = int(os.environ.get(variable) or os.getppid())
+    if not os.environ.get(variable):
+        return
+    parent = int(os.environ[variable])
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 import papermill
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from ffcl_utils.errors import NotebookError
@@ -22,19 +22,25 @@ from ffcl_utils.workflow.parameters import as_given, check_parameters, default_p
 from ffcl_utils.workflow.process import alone
 from ffcl_utils.workflow.runs import runs
 
+# A kernel imports from a slow disk: on a cluster it was seen to need 75 seconds.
+START_SECONDS = 600
 # In the text of a notebook: a link to another one.
 _LINK = re.compile(r"\]\((\w+)\.ipynb\)")
 
 
 def run_notebook(
-    notebook: Path, output: Path, parameters: dict[str, object], logs: Path | None = None
+    notebook: Path,
+    output: Path,
+    parameters: dict[str, object],
+    logs: Path | None = None,
+    minutes: int | None = None,
 ) -> None:
     """Execute a notebook with papermill and leave `output`/executed.ipynb and what it writes.
 
     Everything is made in a folder beside `output` that takes its name only at the end. Where the
     notebook has a parameter `output_dir`, it gets that folder. logs: where the executed copy of a
-    failed notebook is kept. An `output` that holds anything else than a result stays as it is.
-    Raises ConfigError, OutputError or NotebookError.
+    failed notebook is kept. minutes: the most that one cell may take. An `output` that holds
+    anything else than a result stays as it is. Raises ConfigError, OutputError or NotebookError.
     """
     check_parameters(notebook, parameters)
     check_replaceable(output)
@@ -49,12 +55,18 @@ def run_notebook(
         ) as folder:
             staging = Path(folder) / output.name
             staging.mkdir()
-            _execute(notebook, staging, parameters, output, logs or output.parent / "logs")
+            logs = logs or output.parent / "logs"
+            _execute(notebook, staging, parameters, output, logs, minutes)
             swap_folder(staging, output)
 
 
 def _execute(
-    notebook: Path, staging: Path, parameters: dict[str, object], output: Path, logs: Path
+    notebook: Path,
+    staging: Path,
+    parameters: dict[str, object],
+    output: Path,
+    logs: Path,
+    minutes: int | None,
 ) -> None:
     executed = staging / "executed.ipynb"
     if "output_dir" in default_parameters(notebook):
@@ -65,6 +77,8 @@ def _execute(
             as_given(executed),
             parameters,
             kernel_name="python3",
+            start_timeout=START_SECONDS,
+            execution_timeout=minutes and 60 * minutes,
             progress_bar=False,
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
@@ -72,18 +86,24 @@ def _execute(
             coalesce_streams=True,
             kernel_manager_class=PrivateKernelManager,
         )
-    except (PapermillExecutionError, DeadKernelError) as error:
+    except (PapermillExecutionError, DeadKernelError, CellTimeoutError) as error:
         kept = _keep(executed, logs / f"{output.name}.ipynb")
         raise NotebookError(f"{notebook.name}, {_describe(error, executed)}{kept}") from None
+    except RuntimeError as error:  # of jupyter_client, before the first cell
+        raise NotebookError(f"{notebook.name}: its kernel did not start ({error})") from None
     _finish(executed, staging, output)
 
 
 def _describe(error: Exception, executed: Path) -> str:
     if isinstance(error, PapermillExecutionError):
         return f"cell {error.cell_index + 1}: {error.ename}: {error.evalue}"
+    if isinstance(error, CellTimeoutError):
+        said = "it took longer than it may (see --minutes)"
+    else:
+        said = "its kernel died, perhaps because memory ran out: fewer `seeds` need less"
     cells = nbformat.read(executed, as_version=4).cells if executed.exists() else []
     started = [i for i, c in enumerate(cells, 1) if c.metadata.papermill.get("start_time")]
-    return f"cell {started[-1] if started else 1}: its kernel died ({error})"
+    return f"cell {started[-1] if started else 1}: {said}"
 
 
 def _keep(executed: Path, log: Path) -> str:

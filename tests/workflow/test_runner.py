@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import nbformat
@@ -114,6 +116,59 @@ def test_links_of_an_executed_copy_lead_to_copies_beside_it_or_to_notebooks(tmp_
     copy, explore, other = re.findall(r"\]\((.+?)\)", cell)
     assert (copy, other) == ("../02_loss_decay/executed.ipynb", "https://a.b/c.ipynb")
     assert (out / explore).resolve() == NOTEBOOKS / "20_explore_ensembles.ipynb"
+
+
+def test_a_cell_that_hangs_is_ended_and_named(tmp_path):
+    path = notebook(tmp_path, "import time; time.sleep(600)")
+    with pytest.raises(NotebookError, match=r"cell 3: it took longer than it may"):
+        run_notebook(path, tmp_path / "runs" / "made_up", {}, minutes=0.05)
+    assert not (tmp_path / "runs" / "made_up").exists()
+
+
+def test_the_kernel_is_of_this_python_wherever_temporary_files_are(tmp_path, monkeypatch):
+    other = tmp_path / "kernels" / "python3"
+    other.mkdir(parents=True)
+    spec = {"argv": ["/bin/false", "{connection_file}"], "display_name": "x", "language": "python"}
+    (other / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    far = tmp_path / ("a long name " * 9)
+    far.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(far))
+    out = tmp_path / "runs" / "made_up"
+    run_notebook(notebook(tmp_path, "import sys; print(sys.executable)"), out, {})
+    assert sys.executable in (out / "executed.ipynb").read_text()
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_says_no_more_than_a_line_and_leaves_nothing(tmp_path):
+    out = tmp_path / "runs" / "made_up"
+    path = notebook(tmp_path, WRITE, "import time; time.sleep(60)")
+    command = [sys.executable, "-m", "ffcl_utils", "run", str(path), str(out)]
+    runner = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(out.parent.glob("*making*/*/metrics.json")):
+        assert time.monotonic() < deadline, "the notebook never began"
+        time.sleep(0.2)
+    kernels = psutil.Process(runner.pid).children(recursive=True)
+    runner.send_signal(signal.SIGINT)
+    said = runner.communicate(timeout=60)[1]
+    assert runner.returncode != 0 and len(said.splitlines()) <= 1, said
+    _, alive = psutil.wait_procs(kernels, timeout=10)
+    assert kernels and not alive
+    assert [p.name for p in out.parent.iterdir()] == [".made_up.lock"]
+
+
+@pytest.mark.slow
+def test_a_run_that_was_left_alone_goes_on_when_its_shell_ends(tmp_path):
+    out = tmp_path / "runs" / "made_up"
+    path = notebook(tmp_path, WRITE, "import time; time.sleep(2)")
+    command = shlex.join([sys.executable, "-m", "ffcl_utils", "run", str(path), str(out)])
+    shell = f"nohup {command} > {shlex.quote(str(tmp_path / 'said'))} 2>&1 &"
+    subprocess.run(["sh", "-c", shell], cwd=ROOT, check=True)
+    deadline = time.monotonic() + 120
+    while not (out / "metrics.json").exists():
+        assert time.monotonic() < deadline, (tmp_path / "said").read_text()
+        time.sleep(0.2)
 
 
 @pytest.mark.slow

@@ -131,7 +131,7 @@ def test_a_failed_job_stops_only_what_needs_it(tmp_path, capfd):
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", ["command", "snakemake"])
 def test_a_killed_workflow_leaves_no_process(victim, tmp_path):
-    """The job watches its parent as trainings and runners do."""
+    """The job watches Snakemake as trainings and runners do."""
     code = (
         "from ffcl_utils.workflow.process import die_with_parent; import time\n"
         f"die_with_parent(); open({str(tmp_path / 'up')!r}, 'w'); time.sleep(60)"

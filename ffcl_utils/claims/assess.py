@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ffcl_utils.claims.ledger import Claim, claim, ledger
-from ffcl_utils.claims.record import Record, RecordError, read_record
 from ffcl_utils.claims.summary import in_words, missing_in_words, summary
+from ffcl_utils.records.metrics import Record, RecordError, read_record
 from ffcl_utils.workflow.runs import run
 
 __all__ = ["Claim", "assess", "claim", "ledger", "ours_in_words", "summary", "unknown_metrics"]

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ffcl_utils.claims.conditions import Conditions
 from ffcl_utils.claims.judges import NOT, PARTLY, REPRODUCED, AnyJudge
-from ffcl_utils.claims.record import in_one_line
 from ffcl_utils.errors import UserError
+from ffcl_utils.records.metrics import in_one_line
 
 LEDGER = Path(__file__).with_name("ledger.toml")
 OURS = "ours"

@@ -4,11 +4,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from ffcl_utils.config import check_preset
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import read_json, swap_folder
 from ffcl_utils.records.contents import LEFT_BY_VIEWERS, RECORDS, files_of, foreign_files
 from ffcl_utils.records.git import git_state
 from ffcl_utils.records.identity import source_hash
+from ffcl_utils.records.metrics import read_record
 from ffcl_utils.workflow.runs import RunEntry, runs
 
 CLAIMS = "claims.json"
@@ -31,6 +33,7 @@ def promote(run: Path, reference: Path) -> None:
     PromotionError where a result is missing, incomplete, of another preset, or made by other
     sources than those committed here; and where the reference holds a file that no run has written.
     """
+    check_preset(reference.name)
     if reference.is_symlink() or (reference.exists() and not reference.is_dir()):
         raise PromotionError(f"{reference} is not a folder of its own: move it away first")
     if git_state()[1]:
@@ -85,7 +88,7 @@ def _check(entry: RunEntry, result: Path, preset: str) -> None:
     if origin["source"] != source_hash(entry.path):
         raise PromotionError(f"{result} was made by other sources than those here: run it again")
     if entry.networks:
-        found = read_json(result / "metrics.json")["preset"]
+        found = read_record(result / "metrics.json").preset
         if found != preset:
             raise PromotionError(f"{result} is of preset {found}: it cannot become {preset}")
 

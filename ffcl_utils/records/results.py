@@ -7,6 +7,7 @@ import pandas as pd
 from ffcl_utils.data.files import FULL, DataOrigin
 from ffcl_utils.files import read_json
 from ffcl_utils.paths import RESULTS
+from ffcl_utils.records.metrics import read_record
 
 NAMES = {
     "mnist": "MNIST",
@@ -58,8 +59,12 @@ def result_folder(results: str) -> Path:
 
 
 def read_metrics(folder: Path) -> dict[str, dict]:
-    """metrics.json of every run in a preset's folder, by run; empty where none is."""
-    return {path.parent.name: read_json(path) for path in sorted(folder.glob("*/metrics.json"))}
+    """metrics.json of every run in a preset's folder, by run; empty where none is.
+
+    Raises RecordError where one is broken.
+    """
+    paths = sorted(folder.glob("*/metrics.json"))
+    return {path.parent.name: read_record(path).model_dump() for path in paths}
 
 
 def run_summary(folder: Path) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import read_json
 from ffcl_utils.records.changes import NOT_COUNTED
+from ffcl_utils.records.metrics import read_record
 from ffcl_utils.records.results import read_metrics
 
 SAME_MACHINE = ("machine", "versions", "device")
@@ -44,7 +45,9 @@ def compare_runs(ours: Path, reference: Path) -> pd.DataFrame:
 
 def _same_conditions(run: str, ours: Path, reference: Path) -> bool:
     """Whether figures must be equal to the last bit; raises where they cannot be compared."""
-    records = [read_json(folder / run / "metrics.json") for folder in (ours, reference)]
+    records = [
+        read_record(folder / run / "metrics.json").model_dump() for folder in (ours, reference)
+    ]
     origins = [read_json(folder / run / "provenance.json") for folder in (ours, reference)]
     measured = [_measured(*pair) for pair in zip(records, origins, strict=True)]
     names = list(measured[1] | measured[0])

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, field_
 from ffcl_utils.config import ConfigError, check_preset
 from ffcl_utils.files import read_json, write_whole
 from ffcl_utils.paths import RESULTS
+from ffcl_utils.records.metrics import read_record
 from ffcl_utils.workflow import runs
 from ffcl_utils.workflow.jobs import Plan
 from ffcl_utils.workflow.parameters import check_parameters, complete
@@ -145,7 +146,7 @@ def _check_metric(path: Path, study: Study) -> None:
     record = RESULTS / "short" / study.notebook / "metrics.json"
     if not record.is_file():
         return
-    known = sorted(read_json(record)["metrics"])
+    known = sorted(read_record(record).metrics)
     if _without_numbers(study.metric) not in map(_without_numbers, known):
         raise ConfigError(
             f"{path}: metric: {study.notebook} has no {study.metric!r}, but {', '.join(known)}"
@@ -188,14 +189,14 @@ def merge(study: Study, folder: Path) -> pd.DataFrame:
     """What the jobs left in `folder` as one tidy table: a row a network, with settings and metrics.
 
     Columns: those of the grid, seed, dataset, preset, git_commit, and every metric; NaN where a
-    network has no figure, because it did not learn. Raises FileNotFoundError where a job left
-    nothing, and ConfigError where one ran other seeds or none has such a metric.
+    network has no figure, because it did not learn. Raises RecordError where a job left
+    nothing or a broken record, and ConfigError where one ran other seeds or none has such a metric.
     """
     rows, known = [], set()
     for cell in study.cells:
         for seeds in study.shards:
             place = folder / job_name(cell, seeds)
-            found = read_json(place / "metrics.json")
+            found = read_record(place / "metrics.json").model_dump()
             if found["seeds"] != list(seeds):
                 raise ConfigError(f"{place}: seeds {found['seeds']}, not {list(seeds)}")
             known |= found["metrics"].keys()

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from ffcl_utils.claims.assess import assess, ledger, unknown_metrics
-from ffcl_utils.claims.record import RecordError
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import read_json
 from ffcl_utils.paths import RESULTS
+from ffcl_utils.records.metrics import RecordError
 from tests.claims.records import OURS, PAPERS, write_records
 
 REFERENCE = RESULTS / "short"

@@ -53,7 +53,7 @@ def test_metrics_are_read_by_run(runs):
 
 def test_a_broken_record_is_named(runs):
     (runs / "07_study" / "metrics.json").write_text('{"metrics"')
-    with pytest.raises(UserError, match=r"07_study.metrics\.json is damaged"):
+    with pytest.raises(UserError, match=r"07_study.metrics\.json is not the record of a run"):
         results.read_metrics(runs)
 
 

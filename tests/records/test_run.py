@@ -11,13 +11,13 @@ import torch
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_info
 
-from ffcl_utils.claims.record import read_record
 from ffcl_utils.config import ConfigError
 from ffcl_utils.errors import NotebookError
 from ffcl_utils.files import OutputError
 from ffcl_utils.learning.process import prepare_process
 from ffcl_utils.records import run as run_module
 from ffcl_utils.records.identity import identity, source_hash
+from ffcl_utils.records.metrics import read_record
 from ffcl_utils.store import key
 from tests.records import conftest as fake
 

@@ -14,6 +14,7 @@ from scipy import stats
 from ffcl_utils import plots, rules
 from ffcl_utils.analysis.statistics import mean_interval
 from ffcl_utils.config import ConfigError
+from ffcl_utils.errors import UserError
 from ffcl_utils.paths import ROOT
 from ffcl_utils.store import jobs as store_jobs
 from ffcl_utils.workflow import plan
@@ -108,7 +109,7 @@ def test_what_cannot_be_run_is_one_clear_error(file, before, after, message):
     assert "\n" not in str(error.value)
 
 
-ORIGIN = {"dataset": "mnist", "preset": "short"}
+ORIGIN = {"run": "x", "dataset": "mnist", "preset": "short", "changed": {}}
 
 
 def write_job(folder, cell, seeds, metrics):
@@ -135,11 +136,13 @@ def test_the_table_has_a_row_a_run_with_its_settings(tmp_path):
 def test_a_lost_or_wrong_job_is_named(tmp_path):
     study = Study(notebook="x", metric="m", grid={"a": [1]}, seeds=2, seeds_per_job=1)
     write_job(tmp_path, {"a": 1}, range(0, 1), {"m": [0.0]})
-    with pytest.raises(FileNotFoundError, match="a_1-seeds_1_to_1"):
+    with pytest.raises(UserError, match=r"cannot read .*a_1-seeds_1_to_1"):
         merge(study, tmp_path)
     place = tmp_path / job_name({"a": 1}, range(1, 2))
     write_job(tmp_path, {"a": 1}, range(1, 2), {"m": [0.0]})
-    (place / "metrics.json").write_text(json.dumps({"seeds": [5], "metrics": {"m": [0.0]}}))
+    (place / "metrics.json").write_text(
+        json.dumps({"seeds": [5], "metrics": {"m": [0.0]}} | ORIGIN)
+    )
     with pytest.raises(ConfigError, match=r"seeds \[5\], not \[1\]"):
         merge(study, tmp_path)
     (place / "metrics.json").write_text(

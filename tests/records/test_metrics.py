@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from ffcl_utils.claims.record import RecordError, read_record
+from ffcl_utils.records.metrics import RecordError, read_record
 
 GOOD = {
     "run": "02_loss_decay",

@@ -62,3 +62,17 @@ def test_no_registry_is_named_in_the_lock():
     text = (ROOT / "requirements.lock").read_text()
     assert "://" not in text
     assert "--index" not in text
+
+
+def test_pre_commit_has_the_ruff_of_the_lock():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    (ruff,) = (repo for repo in hooks if repo["repo"].endswith("ruff-pre-commit"))
+    (pin,) = locked("ruff")
+    assert ruff["rev"] == f"v{next(iter(pin.specifier)).version}"
+
+
+def test_the_version_is_said_once_and_the_command_is_there():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"]
+    assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text()
+    assert PROJECT["scripts"]["ffcl"] == "ffcl_utils.__main__:main"

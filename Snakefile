@@ -9,7 +9,13 @@ from snakemake.exceptions import WorkflowError
 
 from ffcl_utils.errors import UserError
 from ffcl_utils.workflow.jobs import read_plan
-from ffcl_utils.workflow.process import COMMAND, ONE_THREAD, WORKFLOW, die_with_parent
+from ffcl_utils.workflow.process import (
+    COMMAND,
+    ONE_THREAD,
+    PLAN_FILE,
+    WORKFLOW,
+    die_with_parent,
+)
 
 if os.environ.get(COMMAND):
     die_with_parent(COMMAND)
@@ -17,10 +23,11 @@ if os.environ.get(COMMAND):
 os.environ[WORKFLOW] = str(os.getpid())
 os.environ.update(ONE_THREAD)
 try:
-    PLAN = read_plan(Path(config.get("plan", "")))
+    PLAN = read_plan(Path(os.environ.get(PLAN_FILE, "")))
 except UserError as error:
     raise WorkflowError(str(error))
-DONE = Path(config["plan"]).parent / "done"
+# As seen from the repository: a brace in the path to it would be taken for a wildcard.
+DONE = Path(os.path.relpath(os.environ[PLAN_FILE])).parent / "done"
 
 
 def marker(name):

@@ -13,7 +13,7 @@ from ffcl_utils.config import ConfigError
 from ffcl_utils.data.files import FULL, DataDownloadError, fetch, raw_folder
 from ffcl_utils.paths import ROOT
 from ffcl_utils.workflow.jobs import Plan
-from ffcl_utils.workflow.process import COMMAND, alone
+from ffcl_utils.workflow.process import COMMAND, PLAN_FILE, alone
 
 PLANS = ".jobs"
 
@@ -45,8 +45,11 @@ def datasets_embedded(preset: str) -> set[str]:
 def new_plan_file(folder: Path) -> Iterator[Path]:
     """A place for a plan of this folder, which no other workflow works in until the block ends.
 
-    Earlier plans and what was marked as done in them are deleted. Raises BusyError.
+    Earlier plans and what was marked as done in them are deleted. Raises BusyError, and ConfigError
+    for a folder with a brace in its name.
     """
+    if {"{", "}"} & set(os.path.relpath(folder, ROOT)):
+        raise ConfigError(f"Snakemake takes the braces in {folder} for a pattern: choose a folder")
     plans = folder / PLANS
     plans.mkdir(parents=True, exist_ok=True)
     with alone(plans):
@@ -69,9 +72,9 @@ def run_plan(plan: Plan, file: Path, cores: str = "all", profile: str = "") -> i
         sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"),
         "--directory", str(ROOT), *where, "--scheduler", "greedy", "--nolock", "--keep-going",
         "--drop-metadata", "--quiet", "host", "reason", "progress",
-        "--config", f"plan={file.resolve()}",
     ]  # fmt: skip
-    process = subprocess.Popen(command, env=os.environ | {COMMAND: str(os.getpid())})
+    own = {COMMAND: str(os.getpid()), PLAN_FILE: str(file.resolve())}
+    process = subprocess.Popen(command, env=os.environ | own)
     return _watched(process, file.parent / "done", len(plan.jobs))
 
 

@@ -14,7 +14,7 @@ from ffcl_utils.data import files as data_files
 from ffcl_utils.paths import ROOT
 from ffcl_utils.workflow import schedule
 from ffcl_utils.workflow.jobs import Plan, PlannedJob
-from ffcl_utils.workflow.process import ONE_THREAD, BusyError, alone
+from ffcl_utils.workflow.process import ONE_THREAD, PLAN_FILE, BusyError, alone
 
 
 def job(code, needs=(), **options):
@@ -165,8 +165,8 @@ def test_snakemake_by_hand_names_what_is_wrong_with_a_plan(content, message, tmp
     if content:
         file.write_text(content)
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "-n", "--nolock", "--config", f"plan={file}"],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        [sys.executable, "-m", "snakemake", "-n", "--nolock"],
+        cwd=ROOT, env=os.environ | {PLAN_FILE: str(file)}, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode != 0
     assert message in done.stdout + done.stderr

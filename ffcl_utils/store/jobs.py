@@ -134,7 +134,13 @@ def train(job: Job, store: Path, progress: Progress = lambda *_: None) -> None:
     moment is waited for. Call learning.process.prepare_process() first.
     """
     folder = store / key(job.config)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot keep networks in {store}: {error.strerror}. Set FFCL_STORE to a folder that "
+            "can be written"
+        ) from None
     seeds = job.config.seed_list
     name = f"{seeds[0]}-{seeds[-1]}"
     with FileLock(folder / f".{name}.lock"):

@@ -73,7 +73,7 @@ def run_plan(plan: Plan, file: Path, cores: str = "all", profile: str = "") -> i
         "--directory", str(ROOT), *where, "--scheduler", "greedy", "--nolock", "--keep-going",
         "--drop-metadata", "--quiet", "host", "reason", "progress",
     ]  # fmt: skip
-    own = {COMMAND: str(os.getpid()), PLAN_FILE: str(file.resolve())}
+    own = {COMMAND: str(os.getpid()), PLAN_FILE: str(file.resolve())} | _cache(file.parent)
     process = subprocess.Popen(command, env=os.environ | own)
     return _watched(process, file.parent / "done", len(plan.jobs))
 
@@ -100,6 +100,13 @@ def check_cores(cores: str) -> None:
     """Raise ConfigError unless it is a number of jobs, 1 or more, or `all`."""
     if cores != "all" and not (cores.isascii() and cores.isdigit() and int(cores) > 0):
         raise ConfigError(f"cores={cores!r}: `all`, or how many jobs at once (1 or more)")
+
+
+def _cache(folder: Path) -> dict[str, str]:
+    """Where Snakemake may keep its cache if the home folder cannot be written."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    there = next(place for place in [cache, *cache.parents] if place.exists())
+    return {} if os.access(there, os.W_OK) else {"XDG_CACHE_HOME": str(folder.resolve() / "cache")}
 
 
 def _cores(cores: str) -> str:

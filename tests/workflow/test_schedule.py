@@ -84,6 +84,13 @@ def test_one_dataset_that_is_missing_takes_no_other_with_it(monkeypatch, capsys)
     assert "embedded subset of fashion_mnist" in said
 
 
+def test_a_home_that_cannot_be_written_is_not_needed(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / ".cache"))
+    assert schedule._cache(tmp_path) == {}
+    monkeypatch.setattr(os, "access", lambda place, mode: place != tmp_path)
+    assert schedule._cache(tmp_path) == {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
 def test_damaged_data_stop_the_workflow_instead_of_falling_back(tmp_path, monkeypatch):
     folder = tmp_path / "MNIST" / "raw"
     folder.mkdir(parents=True)

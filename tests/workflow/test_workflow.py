@@ -18,7 +18,12 @@ NAME = "01_improved_ffcl_accuracy"
 
 @pytest.mark.slow
 def test_a_failed_notebook_is_named_kept_and_does_not_stop_the_others(tmp_path):
-    """In a copy of the project whose notebook 02 fails: every other run has its result."""
+    """In a copy of the project whose notebook 02 fails: every other run has its result.
+
+    The copy lies where a shell, YAML and Snakemake would each take a letter for something else.
+    """
+    tmp_path = tmp_path / "ein Päckchen: #1 {x} $(touch y) it's"
+    tmp_path.mkdir()
     for name in ("ffcl_utils", "notebooks"):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "Snakefile", tmp_path)
@@ -26,7 +31,7 @@ def test_a_failed_notebook_is_named_kept_and_does_not_stop_the_others(tmp_path):
     notebook(tmp_path / "notebooks", "1 / 0", name="02_loss_decay", parameters=parameters)
     done = subprocess.run(
         [sys.executable, "-m", "ffcl_utils", "reproduce", "--preset", "smoke"],
-        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path), "LC_ALL": "C"},
         capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert done.returncode != 0

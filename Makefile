@@ -8,6 +8,8 @@ STUDY ?=
 PROFILE ?=
 PY      = .venv/bin/python
 READY   = .venv/.ready
+# Ends with make, whatever ends that: $$PPID is make's own number.
+WITH_MAKE = @FFCL_MAKE_PID=$$PPID exec $(PY) -m ffcl_utils
 WHERE   = --cores $(CORES) --profile "$(PROFILE)"
 
 .PHONY: help reproduce reproduce-all study test lab site bench bench-reproduce results lock
@@ -17,13 +19,13 @@ help:  ## these commands
 	    awk -F '|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
 reproduce: $(READY)  ## every claim, at the preset PRESET (smoke, short or paper)
-	@$(PY) -m ffcl_utils reproduce --preset $(PRESET) $(WHERE)
+	$(WITH_MAKE) reproduce --preset $(PRESET) $(WHERE)
 
 reproduce-all: $(READY)  ## the same, and the studies that go beyond the papers' claims
-	@$(PY) -m ffcl_utils reproduce --preset $(PRESET) --studies $(WHERE)
+	$(WITH_MAKE) reproduce --preset $(PRESET) --studies $(WHERE)
 
 study: $(READY)  ## settings x seeds as STUDY=studies/<name>.yaml says, into one table and a figure
-	@$(PY) -m ffcl_utils study "$(STUDY)" $(WHERE)
+	$(WITH_MAKE) study "$(STUDY)" $(WHERE)
 
 test: $(READY)  ## style, tests, and every notebook at the smoke preset
 	.venv/bin/ruff check .

@@ -47,8 +47,10 @@ def reproduce(
     runs: Runs = RUNS,
 ) -> None:
     """Bring a preset's results up to date and print the verdict on every claim."""
+    from ffcl_utils.workflow.process import MAKE, die_with_parent
     from ffcl_utils.workflow.schedule import check_cores, new_plan_file, run_plan
 
+    die_with_parent(MAKE)
     check_cores(cores)
     embedded = _embedded(preset)
     with new_plan_file(runs / preset) as file:
@@ -75,9 +77,11 @@ def plan(preset: Preset = "short", studies: Studies = False, runs: Runs = RUNS) 
 @app.command()
 def study(file: Path, cores: Cores = "all", profile: Profile = "", runs: Runs = RUNS) -> None:
     """Run a study, settings x seeds as its file says, into one table and a figure."""
+    from ffcl_utils.workflow.process import MAKE, die_with_parent
     from ffcl_utils.workflow.schedule import check_cores, new_plan_file, run_plan
     from ffcl_utils.workflow.sweep import plan_study, read_study, write_summary
 
+    die_with_parent(MAKE)
     check_cores(cores)
     if not file.is_file():
         raise UserError(f"there is no study {file}: make study STUDY=studies/<name>.yaml")

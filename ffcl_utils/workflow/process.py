@@ -16,6 +16,8 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 # The environment's name for the process id of the Snakemake process whose jobs end with it, and of
 # the command that started Snakemake.
 WORKFLOW, COMMAND = "FFCL_WORKFLOW_PID", "FFCL_COMMAND_PID"
+# Of the process id of the make that started a command.
+MAKE = "FFCL_MAKE_PID"
 # Of the file of the plan that Snakemake runs: it would parse a path given on its command line.
 PLAN_FILE = "FFCL_PLAN"
 

@@ -1,6 +1,7 @@
 """A workflow killed at any point, and the same command again: equal metrics, nothing left."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -94,6 +95,28 @@ def test_sigkill_and_the_same_command_again(victim, undisturbed, tmp_path):
     )
     assert again.returncode == 0, again.stderr[-3000:]
     pd.testing.assert_frame_equal(table(tmp_path), undisturbed, check_exact=True)
+
+
+@pytest.mark.slow
+def test_a_make_that_is_ended_takes_everything_with_it(tmp_path):
+    """As a cluster or a service ends it: with SIGTERM to make alone."""
+    command, environment = study(tmp_path)
+    (tmp_path / "Makefile").write_text(
+        (ROOT / "Makefile").read_text().replace("READY   = .venv/.ready", "READY   =")
+    )
+    file = command[command.index("study") + 1]
+    make = [
+        "make", "-f", str(tmp_path / "Makefile"), "study", f"STUDY={file}", f"PY={sys.executable}",
+        f"WHERE=--runs {shlex.quote(str(tmp_path))} --cores 1",
+    ]  # fmt: skip
+    with subprocess.Popen(
+        make, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as started:
+        _, family = wait_for("training", psutil.Process(started.pid))
+        started.send_signal(signal.SIGTERM)
+        assert started.wait(60) != 0
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert len(family) >= 4 and not alive, "left behind"
 
 
 @pytest.mark.slow

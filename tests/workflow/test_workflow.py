@@ -103,7 +103,7 @@ def test_errors_of_the_command_line_are_one_line(arguments, message, tmp_path, m
     arguments, message = (text.replace("OUT", str(tmp_path)) for text in (arguments, message))
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", ["ffcl_utils", *arguments.split()])
-    monkeypatch.setattr(process, "die_with_parent", lambda: None)
+    monkeypatch.setattr(process, "die_with_parent", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
         main()
     assert str(ended.value).startswith(message)

@@ -1,5 +1,7 @@
 """Notebook 03: settings go to the models that have them, and metrics are what they say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -17,11 +19,11 @@ def test_settings_go_to_the_models_that_have_them():
     assert configs["FF"].training == "simultaneous"
 
 
-def test_short_is_what_the_first_reference_was_trained_with():
-    """As committed with the old preset `paper`."""
+def test_short_is_what_the_reference_was_trained_with():
+    """FF has the settings of a row that the authors printed: 20 epochs at batch 512."""
     configs = models.configure("short")
     assert [c.seeds for c in configs.values()] == [5] * 4
-    assert [c.epochs for c in configs.values()] == [12] * 4
+    assert [c.epochs for c in configs.values()] == [20, 12, 12, 12]
     assert [c.batch_size for c in configs.values()] == [512, 1024, 1024, 1024]
     assert [c.learning_rate for c in configs.values()] == [0.01, 1e-3, 1e-4, 0.01]
     assert {c.products for c in configs.values()} == {"auto"}
@@ -54,7 +56,11 @@ def test_a_network_by_itself_represents_the_same_as_among_others(networks, few):
 
 def test_metrics_are_taken_over_correct_images(networks, few):
     measured = {name: models.measure(rule, few) for name, rule in networks.items()}
-    metrics = models.metrics(measured)
+    of_layers = models.accuracy_of_layers(networks, few)
+    metrics = models.metrics(measured, of_layers)
+    assert all(
+        (metrics[f"{name}/test_accuracy"] == values).all() for name, values in of_layers.items()
+    )
     rule = networks["FF"]
     right = (rule.predict(few.test_images).argmax(-1) == few.test_labels).numpy()
     np.testing.assert_allclose(metrics["FF/test_accuracy"], right.mean(1))
@@ -67,6 +73,23 @@ def test_metrics_are_taken_over_correct_images(networks, few):
     lowest = np.minimum(ff[0] - bp[0], ff[1] - bp[1])
     np.testing.assert_allclose(metrics["FF - BP/hoyer/layers 1 and 2"], lowest)
     assert all(len(values) == 2 for values in metrics.values())
+
+
+def test_a_layer_alone_takes_the_label_that_excites_it_most(networks, few):
+    """Against every label written into every image, and the squares added up."""
+    images = torch.arange(200)
+    some = replace(few, test_images=few.test_images[images], test_labels=few.test_labels[images])
+    found = models.accuracy_of_layers(networks, some)
+    for name in ("FF", "BP/FF"):
+        shown = [
+            networks[name].representations(some.test_images, torch.full((200,), label))
+            for label in range(10)
+        ]
+        for k in range(len(shown[0])):
+            excited = torch.stack([(layers[k].double() ** 2).sum(-1) for layers in shown], -1)
+            right = (excited.argmax(-1) == some.test_labels).double().mean(-1)
+            np.testing.assert_allclose(found[f"{name}, layer {k + 1}"], right, atol=0.01)
+    assert not [name for name in found if not name.startswith(("FF", "BP/FF"))]
 
 
 def test_a_model_that_gets_nothing_right_has_no_sparsity_and_no_error(few, networks):

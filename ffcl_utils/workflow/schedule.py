@@ -61,8 +61,11 @@ def new_plan_file(folder: Path) -> Iterator[Path]:
 def run_plan(plan: Plan, file: Path, cores: str = "all", profile: str = "") -> int:
     """Write the plan, have Snakemake run its jobs, and print each that ends; Snakemake's status.
 
-    cores: how many jobs at once on this machine. profile: of Snakemake, for a cluster.
+    cores: how many jobs at once on this machine. profile: of Snakemake, for a cluster. Raises
+    ConfigError where a cluster could not start the jobs.
     """
+    if profile:
+        check_path_for_cluster(sys.executable)
     plan.write(file)
     print(plan.summary(), flush=True)
     if not plan.jobs:
@@ -76,6 +79,15 @@ def run_plan(plan: Plan, file: Path, cores: str = "all", profile: str = "") -> i
     own = {COMMAND: str(os.getpid()), PLAN_FILE: str(file.resolve())} | _cache(file.parent)
     process = subprocess.Popen(command, env=os.environ | own)
     return _watched(process, file.parent / "done", len(plan.jobs))
+
+
+def check_path_for_cluster(python: str) -> None:
+    """Raise ConfigError for a path that Snakemake's executors for clusters leave unquoted."""
+    if any(letter.isspace() for letter in python):
+        raise ConfigError(
+            f"Snakemake cannot start jobs of a cluster with {python}: move this folder to a path "
+            "without a space, or leave out the profile"
+        )
 
 
 def _watched(process: subprocess.Popen, done: Path, total: int) -> int:

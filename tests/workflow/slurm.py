@@ -44,6 +44,8 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 
 def missing() -> str:
     """Why Slurm cannot be started here; "" where it can."""
+    if any(letter.isspace() for letter in sys.executable):
+        return f"Snakemake's executor for Slurm leaves {sys.executable} unquoted"
     lacking = [name for name in PROGRAMS if not shutil.which(name, path=_path())]
     if lacking:
         return f"needs Slurm (Debian: apt install slurm-wlm munge): no {', '.join(lacking)}"

@@ -106,7 +106,8 @@ def test_a_make_that_is_ended_takes_everything_with_it(tmp_path):
     )
     file = command[command.index("study") + 1]
     make = [
-        "make", "-f", str(tmp_path / "Makefile"), "study", f"STUDY={file}", f"PY={sys.executable}",
+        "make", "-f", str(tmp_path / "Makefile"), "study", f"STUDY={file}",
+        f"PY={shlex.quote(sys.executable)}",
         f"WHERE=--runs {shlex.quote(str(tmp_path))} --cores 1",
     ]  # fmt: skip
     with subprocess.Popen(

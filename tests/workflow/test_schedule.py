@@ -10,6 +10,7 @@ import psutil
 import pytest
 import yaml
 
+from ffcl_utils.config import ConfigError
 from ffcl_utils.data import files as data_files
 from ffcl_utils.paths import ROOT
 from ffcl_utils.workflow import schedule
@@ -82,6 +83,14 @@ def test_one_dataset_that_is_missing_takes_no_other_with_it(monkeypatch, capsys)
     said = capsys.readouterr().err
     assert "mnist: complete and verified" in said
     assert "embedded subset of fashion_mnist" in said
+
+
+def test_a_path_that_a_cluster_cannot_start_is_named_before_any_job(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/home/some one/.venv/bin/python")
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: pytest.fail("it ran"))
+    plan = plan_of(tmp_path, one=job("1"))
+    with pytest.raises(ConfigError, match=r"with /home/some one/.*: move this folder"):
+        schedule.run_plan(plan, tmp_path / "plan.json", profile="profiles/slurm")
 
 
 def test_a_home_that_cannot_be_written_is_not_needed(monkeypatch, tmp_path):

@@ -85,6 +85,7 @@ ROWS = [
     ("reproduce --preset tiny", "preset='tiny': choose one of"),
     ("reproduce --preset smoke --cores two --runs OUT", "cores='two': `all`, or how many"),
     ("reproduce --preset smoke --cores 0 --runs OUT", "cores='0': `all`, or how many"),
+    (f"reproduce --preset smoke --cores {'0' * 5000} --runs OUT", "`all`, or how many"),
     ("reproduce --preset smoke --runs OUT/{x}", "Snakemake takes the braces"),
     ("study OUT", "there is no study OUT"),
     ("study OUT/gone.yaml", "there is no study OUT/gone.yaml"),

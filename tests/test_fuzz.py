@@ -22,6 +22,7 @@ from ffcl_utils.store.networks import load_arrays, save_arrays
 from ffcl_utils.workflow.jobs import Plan, read_plan
 from ffcl_utils.workflow.parameters import check_parameters, default_parameters, parse_value
 from ffcl_utils.workflow.sweep import Study, read_study
+from tests.records.test_metrics import GOOD as RECORD
 
 fuzzed = settings(
     max_examples=int(os.environ.get("FFCL_FUZZ", "60")),
@@ -48,14 +49,6 @@ STUDY = {
     "grid": {"margin": [0.0, 0.5]},
     "seeds": 3,
     "seeds_per_job": 2,
-}
-RECORD = {
-    "run": "02_loss_decay",
-    "dataset": "mnist",
-    "preset": "short",
-    "changed": {"epochs": [2, 30]},
-    "seeds": [0, 1],
-    "metrics": {"a": [0.5, None]},
 }
 PLAN = Plan(preset="smoke", folder="x", jobs={}).model_dump(mode="json")
 

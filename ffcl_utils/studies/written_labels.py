@@ -13,6 +13,7 @@ from ffcl_utils.analysis.ensembles import (
 )
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.data.pixels import wrong_labels
+from ffcl_utils.rules._goodness import GoodnessRule
 from ffcl_utils.rules.base import Rule, right
 from ffcl_utils.studies.authors_rule import TRAINED, UNTRAINED, states
 from ffcl_utils.studies.models import activations_of
@@ -62,7 +63,7 @@ def answers(networks: dict[str, Rule], data: Dataset) -> pd.DataFrame:
 
 
 def _writes_labels(rule: Rule) -> bool:
-    return hasattr(rule.config, "threshold")
+    return isinstance(rule, GoodnessRule)
 
 
 def table(rows: pd.DataFrame) -> pd.DataFrame:

@@ -182,6 +182,7 @@ def _conclusion(folder: Path, identities: dict[str, str], jobs: list[str]) -> di
             command=command, needs=jobs, local=True, mem_mb=1000, minutes=30, seconds=5
         )
     if not fresh:
+        check_replaceable(overview.output)
         concluding[entry.name] = _notebook_job(overview, {}, [CLAIMS], folder / "logs")
     return concluding
 

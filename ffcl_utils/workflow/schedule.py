@@ -110,7 +110,7 @@ def _watched(process: subprocess.Popen, done: Path, total: int) -> int:
 
 def check_cores(cores: str) -> None:
     """Raise ConfigError unless it is a number of jobs, 1 or more, or `all`."""
-    if cores != "all" and not (cores.isascii() and cores.isdigit() and int(cores) > 0):
+    if cores != "all" and not (cores.isascii() and cores.isdigit() and cores.strip("0")):
         raise ConfigError(f"cores={cores!r}: `all`, or how many jobs at once (1 or more)")
 
 

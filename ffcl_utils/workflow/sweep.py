@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, field_
 
 from ffcl_utils.config import ConfigError, check_preset
 from ffcl_utils.files import read_json, write_whole
-from ffcl_utils.paths import RESULTS
 from ffcl_utils.records.metrics import read_record
+from ffcl_utils.records.results import folder_of
 from ffcl_utils.workflow import runs
 from ffcl_utils.workflow.jobs import Plan
 from ffcl_utils.workflow.parameters import check_parameters, complete
@@ -143,7 +143,7 @@ def _check_metric(path: Path, study: Study) -> None:
     Numbers in it do not count: other layers than the reference's are as good. Where there is no
     reference, only the finished study can tell.
     """
-    record = RESULTS / "short" / study.notebook / "metrics.json"
+    record = folder_of("") / study.notebook / "metrics.json"
     if not record.is_file():
         return
     known = sorted(read_record(record).metrics)

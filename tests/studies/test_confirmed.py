@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import beta
 
 from ffcl_utils import rules
+from ffcl_utils.claims import tables
 from ffcl_utils.claims.ledger import claim
 from ffcl_utils.config import ConfigError
 from ffcl_utils.studies import confirmed as study
@@ -63,3 +64,11 @@ def test_runs_come_from_the_histories(few):
     assert not found.train.any()  # two epochs cannot be fitted
     assert list(study.accuracies(found)) == ["balanced"]
     assert np.isfinite(found.accuracy).all()
+
+
+def test_the_readme_names_the_readings_by_the_settings_that_they_have():
+    said = [f"{own['pairing']}, margin {own['margin']:g}, batch {own['batch_size']}"
+            for own in study.READINGS.values()]  # fmt: skip
+    assert list(tables.READINGS.values()) == said
+    for words, ids in zip(said, study.CLAIMS.values(), strict=True):
+        assert all(words in claim(one).statement for one in ids)

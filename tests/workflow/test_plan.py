@@ -192,6 +192,13 @@ def test_a_thesis_beside_an_outdated_result_is_named_before_any_job(finished):
         finished.plan()
 
 
+def test_a_thesis_in_the_place_of_the_overview_is_named_before_any_job(finished):
+    (finished.package / "module.py").write_text("2")
+    (finished.results / "o" / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputError, match=r"thesis\.tex is not of a notebook's result"):
+        finished.plan()
+
+
 def test_copies_that_viewers_leave_are_no_thesis(finished):
     (finished.package / "module.py").write_text("2")
     (finished.results / "c" / ".ipynb_checkpoints").mkdir()

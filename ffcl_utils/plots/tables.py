@@ -186,19 +186,19 @@ def accuracy_of_models(
 ) -> Figure:
     """Accuracy of every seed, one row a model, their mean as a bar, and a line at the target.
 
-    models: by name, shares of images (S,); fewer seeds than the most, and seeds without a figure,
-    stand beside the name.
+    models: by name, shares of images (S,). Where models differ in how many seeds they have, each
+    says its own beside its name; so does one with seeds without a figure.
     """
     if not models:
         return nothing(title, note)
-    most = max(map(len, models.values()))
+    differ = len(set(map(len, models.values()))) > 1
     with frame(8, 2.0 + 0.42 * len(models), title, note) as figure:
         axis = figure.subplots()
         names = []
         for place, (name, values) in enumerate(models.items()):
             values = 100 * finite(values)
-            fewer = f"{len(values)} seed{'s' * (len(values) != 1)}" if len(values) < most else ""
-            remark = gaps(values) or fewer
+            count = f"{len(values)} seed{'s' * (len(values) != 1)}" if differ else ""
+            remark = gaps(values) or count
             names.append(f"{name} ({remark})" if remark else name)
             points = {"marker": "o", "markersize": 4, "alpha": 0.5, "color": COLOURS[0]}
             axis.plot(values, np.full(len(values), place), linestyle="", **points)

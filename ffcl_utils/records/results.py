@@ -17,16 +17,22 @@ NAMES = {
 }
 
 
-def note(dataset: str | None, preset: str | None, seeds: int) -> str:
-    """What every figure says below its title: data, preset, seeds; what there is of them."""
+def note(dataset: str | None, preset: str | None, *seeds: int) -> str:
+    """What every figure says below its title: data, preset, seeds; what there is of them.
+
+    seeds: of each network that the figure shows; where they differ, the note says from the fewest
+    to the most.
+    """
     parts = []
     if dataset:
         subset = "" if dataset in FULL else " (not comparable with the papers)"
         parts.append(f"{NAMES[dataset]}{subset}")
     if preset:
         parts.append(f"preset {preset}")
-    if seeds:
-        parts.append(f"{seeds} seed{'s' * (seeds > 1)}")
+    if most := max(seeds, default=0):
+        fewest = min(seeds)
+        span = f"{most}" if fewest == most else f"{fewest} to {most}"
+        parts.append(f"{span} seed{'s' * (most > 1)}")
     return " · ".join(parts)
 
 

@@ -100,11 +100,11 @@ class Run:
     @property
     def note(self) -> str:
         """What a figure of all seeds says below its title: data, preset, seeds."""
-        return self.note_of(len(self.seeds))
+        return self.note_of(*(len(config.seed_list) for config in self.configs.values()))
 
-    def note_of(self, seeds: int) -> str:
-        """What a figure of so many seeds says below its title."""
-        return note(self._given("dataset"), self._given("preset"), seeds)
+    def note_of(self, *seeds: int) -> str:
+        """What a figure of networks with so many seeds says below its title."""
+        return note(self._given("dataset"), self._given("preset"), *seeds)
 
     def _given(self, name: str) -> str | None:
         return getattr(self._first, name) if self._first else self.parameters.get(name)

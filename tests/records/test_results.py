@@ -27,6 +27,7 @@ def test_every_dataset_has_a_name():
 
 def test_a_note_says_data_preset_and_seeds():
     assert results.note("mnist", "short", 10) == "MNIST · preset short · 10 seeds"
+    assert results.note("mnist", "short", 10, 10, 100) == "MNIST · preset short · 10 to 100 seeds"
     smoke = results.note(DATASETS_OF_PRESETS["smoke"], "smoke", 1)
     assert smoke.endswith("(not comparable with the papers) · preset smoke · 1 seed")
     assert results.note(None, None, 0) == ""

@@ -216,6 +216,8 @@ def test_the_note_says_data_preset_and_seeds(started):
     )
     assert started(seeds=3).note.endswith(" · 3 seeds")
     assert started(seeds=3).note_of(1) == run.note
+    run.configs["many"] = run.configs["literal"].model_copy(update={"seeds": 40})
+    assert run.note.endswith(" · 1 to 40 seeds")
 
 
 def test_a_run_uses_one_thread_and_draws_in_the_notebook(started, monkeypatch):

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from ffcl_utils.config import check_preset
@@ -11,7 +12,7 @@ from ffcl_utils.records.contents import LEFT_BY_VIEWERS, RECORDS, files_of, fore
 from ffcl_utils.records.git import git_state
 from ffcl_utils.records.identity import source_hash
 from ffcl_utils.records.metrics import read_record
-from ffcl_utils.workflow.runs import RunEntry, runs
+from ffcl_utils.workflow.runs import RunEntry, UnknownRunError, runs
 
 CLAIMS = "claims.json"
 # Not kept from an older reference where the new run lacks them.
@@ -25,20 +26,25 @@ class PromotionError(UserError):
     """A run cannot become the reference; the message says why, and what to do."""
 
 
-def promote(run: Path, reference: Path) -> None:
+def promote(run: Path, reference: Path, only: Sequence[str] = ()) -> None:
     """Replace the reference folder of a preset by a finished run, whole or not at all.
 
     Copied are the results that the table of runs knows, each with the files that it says it wrote;
-    logs and locks are not. Studies that the run lacks stay as they are in the old reference. Raises
-    PromotionError where a result is missing, incomplete, of another preset, or made by other
-    sources than those committed here; and where the reference holds a file that no run has written.
+    logs and locks are not. Studies that the run lacks stay as they are in the old reference. only:
+    names of the runs whose results are copied; all others stay, the overview too, which then has
+    to be made anew. Raises PromotionError where a result is missing, incomplete, of another preset,
+    or made by other sources than those committed here; and where the reference holds a file that no
+    run has written. Raises UnknownRunError for a name that is not in the table.
     """
     check_preset(reference.name)
     if reference.is_symlink() or (reference.exists() and not reference.is_dir()):
         raise PromotionError(f"{reference} is not a folder of its own: move it away first")
     if git_state()[1]:
         raise PromotionError("the sources here differ from the last commit: commit, and run again")
-    new = [entry for entry in runs() if _is_new(entry, run, reference.name)]
+    if only:
+        new = [_named(name, reference.name) for name in dict.fromkeys(only)]
+    else:
+        new = [entry for entry in runs() if _is_new(entry, run, reference.name)]
     for entry in new:
         _check(entry, run / entry.name, reference.name)
     foreign = foreign_in_preset(reference)
@@ -47,7 +53,7 @@ def promote(run: Path, reference: Path) -> None:
     kept = [
         entry
         for entry in runs()
-        if entry not in new and (reference / entry.name / "metrics.json").is_file()
+        if entry not in new and (reference / entry.name / "provenance.json").is_file()
     ]
     reference.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -70,6 +76,17 @@ def _is_new(entry: RunEntry, run: Path, preset: str) -> bool:
     if entry.part in ALWAYS:
         return True
     return entry.part == "studies" and (run / entry.name).is_dir()
+
+
+def _named(name: str, preset: str) -> RunEntry:
+    """The entry of a run whose result can be promoted alone."""
+    named = {entry.name: entry for entry in runs()}
+    if name not in named:
+        raise UnknownRunError(f"there is no run {name!r}: choose one of {', '.join(named)}")
+    entry = named[name]
+    if entry.part not in ("claims", "studies") or preset not in entry.presets:
+        raise PromotionError(f"{name} has no result of its own at the preset {preset}")
+    return entry
 
 
 def _check(entry: RunEntry, result: Path, preset: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from ffcl_utils.errors import UserError
 from ffcl_utils.records import promote as promote_module
 from ffcl_utils.records.promote import PromotionError, promote
 from ffcl_utils.records.run import Run
@@ -106,6 +107,39 @@ def test_a_run_of_another_preset_need_not_be_there(run, reference, monkeypatch):
     promote(run, reference)
     assert all((reference / entry.name).is_dir() for entry in rest)
     assert not (reference / other.name).exists()
+
+
+def test_one_result_is_promoted_alone_and_all_others_stay(run, reference, finish, tmp_path):
+    promote(run, reference)
+    before = content(reference)
+    other = finish(tmp_path / "again" / "smoke")
+    (other / "07_study" / "figures" / "accuracy.svg").write_text("<svg>new</svg>")
+    for name in ("00_overview", "01_accuracy"):
+        shutil.rmtree(other / name)  # they need not be there
+    promote(other, reference, ["07_study", "07_study"])
+    after = content(reference)
+    changed = {name for name in after if after[name] != before.get(name)}
+    assert after.keys() == before.keys()
+    assert "07_study/figures/accuracy.svg" in changed
+    assert all(name.startswith("07_study/") for name in changed)
+    assert nothing_is_left_over(reference)
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("99_nothing", "there is no run '99_nothing'"),
+        ("00_overview", "has no result of its own"),
+        ("07_study", "not finished: no 07_study/executed.ipynb"),
+    ],
+)
+def test_a_single_result_that_cannot_be_promoted_is_named(run, reference, name, message):
+    promote(run, reference)
+    before = content(reference)
+    shutil.rmtree(run / "07_study")
+    with pytest.raises(UserError, match=message):
+        promote(run, reference, [name])
+    assert content(reference) == before
 
 
 @pytest.mark.parametrize("missing", ["00_overview", "01_accuracy", "01_accuracy-fashion_mnist"])

@@ -160,7 +160,8 @@ def test_models_have_a_row_each(words):
     points = [line for line in axis.lines if line.get_marker() == "o"]
     np.testing.assert_allclose(points[0].get_xdata(), [80, 90, 85])
     assert [t.get_text() for t in axis.texts] == ["85.00", "85.00", "75.00"]
-    for label in ("all (3 seeds)", "two (2 seeds)", "odd (1 of 3 seeds has no figure)", "diverged (3 of 3 seeds"):
+    counts = ("all (3 seeds)", "two (2 seeds)")
+    for label in (*counts, "odd (1 of 3 seeds has no figure)", "diverged (3 of 3 seeds"):
         assert label in text
     assert "the target, 88 %" in text and axis.lines[-1].get_xdata() == [88, 88]
     words(plots.accuracy_of_models({"one": np.array([0.5])}, 0.88, "target", "t", "n"))

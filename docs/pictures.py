@@ -1,6 +1,6 @@
-"""The README's pictures of JupyterLab and of the site: .venv/bin/python docs/pictures.py
+"""The README's picture of JupyterLab: .venv/bin/python docs/pictures.py
 
-Needs Chromium. Writes docs/lab.png and docs/site.png.
+Needs Chromium. Writes docs/lab.png.
 """
 
 import sys
@@ -8,24 +8,21 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from ffcl_utils import site
 from tests.explore.browser import lab, page_of_chromium, run_all
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        with lab(Path(folder)) as address, page_of_chromium(1400, 900) as (page, _):
-            run_all(page, address, "20_explore_ensembles")
-            page.locator("img.widget-image").first.scroll_into_view_if_needed()
-            page.wait_for_timeout(1500)  # the page is still arranging itself
-            page.screenshot(path=HERE / "lab.png")
-        built = Path(folder) / "site"
-        site.build("", built)
-        with page_of_chromium(1100, 760) as (page, _):
-            page.goto((built / "index.html").as_uri())
-            page.screenshot(path=HERE / "site.png")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        lab(Path(folder)) as address,
+        page_of_chromium(1400, 900) as (page, _),
+    ):
+        run_all(page, address, "20_explore_ensembles")
+        page.locator("img.widget-image").first.scroll_into_view_if_needed()
+        page.wait_for_timeout(1500)  # the page is still arranging itself
+        page.screenshot(path=HERE / "lab.png")
 
 
 if __name__ == "__main__":

@@ -153,19 +153,21 @@ def run(
 def claims(
     folder: Path,
     write: Annotated[Path | None, typer.Option(help="also write the rows as JSON")] = None,
-    readme: Annotated[Path | None, typer.Option(help="put the table into this README")] = None,
+    publish: Annotated[
+        bool,
+        typer.Option("--publish", help="also put the tables into README.md and docs/claims.md"),
+    ] = False,
     quiet: Annotated[bool, typer.Option(help="print nothing")] = False,
 ) -> None:
     """Print the verdict on every claim from the results in a preset's folder."""
     from ffcl_utils.claims import assess, tables
-    from ffcl_utils.files import write_json, write_whole
+    from ffcl_utils.files import write_json
 
     rows = assess.assess(folder)
     if write:
         write_json(write, rows)
-    if readme:
-        text = tables.replace_table(readme, tables.for_readme(rows))
-        write_whole(readme, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    if publish:
+        tables.publish(rows, ROOT)
     if not quiet:
         typer.echo(tables.plain_table(rows))
         for warning in tables.warnings(rows):
@@ -188,12 +190,25 @@ def verify(ours: Path, reference: Path) -> None:
 
 
 @app.command()
-def promote(run: Path, reference: Path) -> None:
-    """Make a finished run the reference: copy it, and put its claims table into the README."""
+def promote(
+    run: Path,
+    reference: Path,
+    only: Annotated[
+        list[str], typer.Option(help="the result of this run alone, as often as needed")
+    ] = [],  # noqa: B006 - typer copies it
+) -> None:
+    """Make a finished run the reference: copy it, and put its claims into the README."""
     from ffcl_utils.records import promote as promotion
 
-    promotion.promote(run, reference)
-    claims(reference, write=reference / "claims.json", readme=ROOT / "README.md")
+    promotion.promote(run, reference, only)
+    if only:
+        from ffcl_utils.workflow.parameters import as_given
+        from ffcl_utils.workflow.runner import run_notebook
+        from ffcl_utils.workflow.runs import of_parts
+
+        for entry in of_parts("overview"):
+            run_notebook(entry.path, reference / entry.name, {"results": as_given(reference)})
+    claims(reference, write=reference / "claims.json", publish=True)
 
 
 @app.command("rules")

@@ -1,4 +1,4 @@
-"""The README: its tables are those of the code, and its links and commands are there."""
+"""README and docs: tables are those of the code, links and commands are there."""
 
 import re
 
@@ -19,11 +19,23 @@ def test_the_table_of_notebooks_is_that_of_the_runs():
     assert table == expected.splitlines()
 
 
-def test_every_local_link_leads_somewhere():
-    for target in re.findall(r"\]\((?!http|#)([^)]+)\)", README):
-        if target.startswith("results/short") and not REFERENCE.is_dir():
+# The texts of the site's first page and of the page to play are put together by the site.
+TEXTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+TEXTS += [path for path in sorted((ROOT / "docs").glob("*.md")) if path.stem != "front"]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.name)
+def test_every_local_link_leads_somewhere(text):
+    for target in re.findall(r"\]\((?!http|#)([^)]+)\)", text.read_text(encoding="utf-8")):
+        if "results/short" in target and not REFERENCE.is_dir():
             pytest.skip("no results/short")
-        assert (ROOT / target).exists(), target
+        assert (text.parent / target).exists(), target
+
+
+def test_the_readme_can_be_read_in_a_few_minutes():
+    # 1,400 words, without the addresses of links and what stands in place of pictures.
+    shown = re.sub(r"<!--.*?-->|!\[[^]]*\]|\]\([^)]*\)", " ", README)
+    assert len(re.findall(r"\w[\w'.,%-]*", shown)) <= 1400
 
 
 def test_every_make_target_and_command_is_there():
@@ -31,5 +43,5 @@ def test_every_make_target_and_command_is_there():
     for target in set(re.findall(r"(?:`|^)make ([a-z][a-z-]*)", README, re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     commands = (ROOT / "ffcl_utils" / "__main__.py").read_text(encoding="utf-8")
-    for command in set(re.findall(r"-m ffcl_utils ([a-z]+)", README)):
+    for command in set(re.findall(r"\bffcl ([a-z]+)", README)):
         assert re.search(rf'def {command}\(|command\("{command}"\)', commands), command

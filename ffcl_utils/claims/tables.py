@@ -1,27 +1,34 @@
 """The claims table as text: for the terminal, for the README, and what has to be said with it."""
 
 from itertools import groupby
+from operator import methodcaller
 from pathlib import Path
 
 from ffcl_utils.claims.assess import NO_RESULT, NOT_COMPARABLE, ours_in_words
+from ffcl_utils.claims.findings import sentences
 from ffcl_utils.claims.judges import REPRODUCED
 from ffcl_utils.claims.ledger import OURS
 from ffcl_utils.data.files import FULL
 from ffcl_utils.errors import UserError
+from ffcl_utils.files import write_whole
 
+PAGE = "docs/claims.md"  # of all claims
 START, END = "<!-- claims: generated from results/ -->", "<!-- end of claims -->"
 # How the ids of a reading's three claims end: accuracy, training and testing loss (notebook 11).
+# The claims that a first look needs: accuracy, decay and locality of the twins; accuracy, sparsity
+# and ensembles of FF; unseen classes; and how far twins get.
+HEADLINES = ("A1", "A1b", "A2", "A4", "B1", "B3", "B4", "X1")
 READINGS = {"bal": "balanced, margin 0, batch 512", "rand": "random, margin 0.2, batch 512"}
 
 
 class MarkerError(UserError, ValueError):
-    """The README has no place for the claims table; the message names the markers."""
+    """A text has no place for the claims table; the message names the markers."""
 
 
-def markdown_table(rows: list[dict], links: bool = False) -> str:
+def markdown_table(rows: list[dict], links: bool = False, top: str = "") -> str:
     """Claims as a Markdown table: paper, ours with spread and seeds, verdict, notebook.
 
-    links: to the executed notebooks, as seen from the repository's top folder.
+    links: to the executed notebooks. top: the way from the text's folder to the repository's top.
     """
     lines = []
     for row in rows:
@@ -29,7 +36,7 @@ def markdown_table(rows: list[dict], links: bool = False) -> str:
         if links:
             shown = shown.partition("_")[0]
             if row["preset"]:
-                shown = f"[{shown}](results/{row['preset']}/{row['run']}/executed.ipynb)"
+                shown = f"[{shown}]({top}results/{row['preset']}/{row['run']}/executed.ipynb)"
         lines.append(
             [
                 row["id"],
@@ -59,9 +66,23 @@ def in_sentences(rows: list[dict]) -> str:
     return " ".join(found)
 
 
+def headlines(rows: list[dict]) -> list[dict]:
+    """The rows of the headline claims, in the order of the ledger."""
+    return [row for row in rows if row["id"] in HEADLINES]
+
+
 def for_readme(rows: list[dict]) -> str:
-    """What stands between the README's markers: the sentences and the table."""
-    return f"{in_sentences(rows)}\n\n{markdown_table(rows, links=True)}"
+    """What stands between the README's markers: what was found, and the headline claims."""
+    found = "\n".join(f"- {sentence}" for sentence in sentences(rows))
+    few = headlines(rows)
+    more = f"These are {len(few)} of the {len(rows)} claims: [all, with the rule of each]({PAGE})."
+    return f"{found}\n\n{markdown_table(few, links=True)}\n\n{more}"
+
+
+def for_page(rows: list[dict]) -> str:
+    """What stands between the markers of docs/claims.md: counts, the table, and the rules."""
+    table = markdown_table(rows, links=True, top="../")
+    return f"{in_sentences(rows)}\n\n{table}\n\n## The rules\n\n{rules_table(rows)}"
 
 
 def rules_table(rows: list[dict]) -> str:
@@ -106,11 +127,22 @@ def warnings(rows: list[dict]) -> list[str]:
     return found
 
 
-def replace_table(readme: Path, table: str) -> str:
-    """The README's text with another one between its markers; raises MarkerError without them."""
-    text = readme.read_text(encoding="utf-8")
+def publish(rows: list[dict], top: Path) -> None:
+    """Put the tables between the markers of README.md and docs/claims.md in a folder.
+
+    Raises MarkerError, with both files as they were, where one has no markers.
+    """
+    texts = {"README.md": for_readme(rows), PAGE: for_page(rows)}
+    texts = {top / name: replace_table(top / name, table) for name, table in texts.items()}
+    for path, text in texts.items():
+        write_whole(path, methodcaller("write_text", text, encoding="utf-8"))
+
+
+def replace_table(path: Path, table: str) -> str:
+    """A file's text with another one between its markers; raises MarkerError without them."""
+    text = path.read_text(encoding="utf-8")
     if START not in text or END not in text:
-        raise MarkerError(f"{readme} has no markers {START} and {END}")
+        raise MarkerError(f"{path} has no markers {START} and {END}")
     return f"{text.split(START)[0]}{START}\n{table}\n{END}{text.split(END)[1]}"
 
 

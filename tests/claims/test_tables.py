@@ -5,12 +5,17 @@ import pytest
 from ffcl_utils.claims.assess import assess, ledger
 from ffcl_utils.claims.tables import (
     END,
+    HEADLINES,
+    PAGE,
     START,
     MarkerError,
+    for_page,
     for_readme,
+    headlines,
     in_sentences,
     markdown_table,
     plain_table,
+    publish,
     replace_table,
     rules_table,
     warnings,
@@ -100,10 +105,36 @@ def test_readme_without_markers_is_refused(tmp_path):
 
 
 @with_reference
-def test_readme_shows_the_committed_claims():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = readme.split(START)[1].split(END)[0].strip()
-    assert table == for_readme(assess(REFERENCE))
+@pytest.mark.parametrize("name, made", [("README.md", for_readme), (PAGE, for_page)])
+def test_readme_and_page_show_the_committed_claims(name, made):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert text.split(START)[1].split(END)[0].strip() == made(assess(REFERENCE))
+
+
+def test_publishing_writes_both_texts_or_neither(tmp_path):
+    write_records(tmp_path / "short", ledger())
+    rows = assess(tmp_path / "short")
+    (tmp_path / "docs").mkdir()
+    before = f"before\n{START}\nold\n{END}\nafter\n"
+    (tmp_path / "README.md").write_text(before, encoding="utf-8")
+    (tmp_path / PAGE).write_text("no markers", encoding="utf-8")
+    with pytest.raises(MarkerError, match=r"claims\.md has no markers"):
+        publish(rows, tmp_path)
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == before
+    (tmp_path / PAGE).write_text(before, encoding="utf-8")
+    publish(rows, tmp_path)
+    for name, of in (("README.md", headlines(rows)), (PAGE, rows)):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert text.startswith(f"before\n{START}\n") and text.endswith(f"\n{END}\nafter\n")
+        assert text.count("results/short/") == len(of)
+
+
+def test_the_headlines_are_eight_claims_of_the_ledger():
+    assert len(HEADLINES) == 8 and {claim.id for claim in ledger()} >= set(HEADLINES)
+    assert [row["id"] for row in headlines([{"id": "B1"}, {"id": "B2"}, {"id": "A1"}])] == [
+        "B1",
+        "A1",
+    ]
 
 
 def test_the_sentences_count_verdicts_and_name_the_readings():

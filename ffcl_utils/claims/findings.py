@@ -1,0 +1,73 @@
+"""What was found, in six sentences: the words are written, every figure and verdict is computed."""
+
+from ffcl_utils.claims.assess import NO_RESULT, ours_in_words
+
+# Of each sentence: the claims that it is about, and its text. {A1[mean]}: the mean over seeds of
+# claim A1, in its unit; {A1[best]}: the highest seed; {A1[seeds]}: "4 of 10 seeds".
+SENTENCES = (
+    (
+        ("A1", "A1b"),
+        "Twin networks with one local loss for each pair of layers get {A1[mean]} of MNIST's test "
+        "images right when the first paper is read literally (best seed: {A1[best]}), and "
+        "{A1b[mean]} when half of the image pairs are of one class (best seed: {A1b[best]}). The "
+        "paper reports up to 63 %.",
+    ),
+    (
+        ("A2", "A2b"),
+        "The paper says that the losses of the twins decay exponentially. The training loss did so "
+        "for {A2[seeds]} when the paper is read literally, and for {A2b[seeds]} when half of the "
+        "pairs are of one class.",
+    ),
+    (
+        ("B1", "B1c"),
+        "Networks trained with Forward-Forward (FF) get {B1[mean]} of the test images right; the "
+        "same layers trained with backpropagation (BP) get {B1c[mean]}.",
+    ),
+    (
+        ("B2", "B3"),
+        "FF's first layer is sparse: its Hoyer sparsity is {B2[mean]}, where 1 means a single "
+        "active unit. In the first two layers it is at least {B3[mean]} higher than BP's.",
+    ),
+    (
+        ("B4", "B5"),
+        "In FF each class has a small ensemble of units of its own: the ensembles of two classes "
+        "overlap by {B4[mean]} (Jaccard index). In BP they overlap by {B5[mean]} more.",
+    ),
+    (
+        ("X1", "X2"),
+        "With another local loss, mirror contrast, twins of the first paper's size get {X1[mean]} "
+        "right, and wide twins {X2[mean]}, still without backpropagation.",
+    ),
+)
+
+
+def sentences(rows: list[dict]) -> list[str]:
+    """The sentences with the figures and verdicts of rows of `assess`.
+
+    A sentence about a claim without a row, or without a figure, says so in its place.
+    """
+    of = {row["id"]: row for row in rows}
+    said = []
+    for ids, text in SENTENCES:
+        missing = [id for id in ids if id not in of or not _has_figures(of[id])]
+        if missing:
+            said.append(f"There is no result on {' and '.join(missing)}.")
+            continue
+        verdicts = ", ".join(f"{id}: {of[id]['verdict']}" for id in ids)
+        said.append(f"{text.format_map({id: _figures(of[id]) for id in ids})} ({verdicts})")
+    return said
+
+
+def _has_figures(row: dict) -> bool:
+    return row["verdict"] != NO_RESULT and row["ours"]["mean"] is not None
+
+
+def _figures(row: dict) -> dict[str, str]:
+    ours, unit = row["ours"], row["unit"]
+    if unit == "seeds":
+        return {"seeds": ours_in_words(row)}
+    return {"mean": _number(ours["mean"], unit), "best": _number(ours["max"], unit)}
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{100 * value:.1f} %" if unit == "%" else f"{value:.2g}"

@@ -1,0 +1,41 @@
+"""What was found, in sentences: figures and verdicts are those of the rows."""
+
+import pytest
+
+from ffcl_utils.claims.findings import SENTENCES, sentences
+from ffcl_utils.claims.ledger import claim
+
+IDS = [id for ids, _ in SENTENCES for id in ids]
+
+
+def rows(**changes):
+    """A row for every claim of the sentences, as `assess` makes it; changes: of rows by id."""
+    made = {}
+    for id in IDS:
+        ours = {"mean": 0.25, "std": 0.1, "max": 0.75, "n_seeds": 4, "n_missing": 0}
+        unit = claim(id).unit
+        made[id] = {"id": id, "unit": unit, "ours": ours, "verdict": "partly"}
+    for id, change in changes.items():
+        made[id] |= change
+    return list(made.values())
+
+
+def test_each_sentence_has_the_figures_and_verdicts_of_its_claims():
+    said = sentences(rows(A1={"verdict": "not reproduced"}))
+    assert len(said) == len(SENTENCES) == 6
+    assert "get 25.0 % of MNIST's test images right" in said[0]
+    assert "(best seed: 75.0 %)" in said[0]
+    assert said[0].endswith("(A1: not reproduced, A1b: partly)")
+    assert "for 1 of 4 seeds when the paper is read literally" in said[1]
+    assert "its Hoyer sparsity is 0.25," in said[3]
+
+
+@pytest.mark.parametrize(
+    "change", [{"verdict": "no result", "ours": None}, {"ours": {"mean": None, "n_missing": 4}}]
+)
+def test_a_claim_without_a_figure_is_named(change):
+    said = sentences(rows(A1b=change))
+    assert said[0] == "There is no result on A1b."
+    assert sentences([row for row in rows() if row["id"] != "B1"])[2] == (
+        "There is no result on B1."
+    )

@@ -72,10 +72,22 @@ function cut(ink, width, frame) {
   return found;
 }
 
-/** Pillow's resize with its BOX filter: first every row, then every column, whole numbers after each. */
+/**
+ * Pillow's resize with its BOX filter: rows and columns one after the other, rounded after each.
+ *
+ * Columns come first where they lose more than twice as many pixels as rows do. So does Pillow 13;
+ * earlier ones begin with the rows, and a pixel may differ by 1.
+ */
 function resized(pixels, width, height, columns, rows) {
-  const narrow = resizedRows(pixels, width, height, columns);
-  return turned(resizedRows(turned(narrow, columns, height), height, columns, rows), rows, columns);
+  if (height - rows > 2 * (width - columns)) {
+    const low = resizedColumns(pixels, width, height, rows);
+    return resizedRows(low, width, rows, columns);
+  }
+  return resizedColumns(resizedRows(pixels, width, height, columns), columns, height, rows);
+}
+
+function resizedColumns(pixels, width, height, rows) {
+  return turned(resizedRows(turned(pixels, width, height), height, width, rows), rows, width);
 }
 
 function resizedRows(pixels, width, height, columns) {

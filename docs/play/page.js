@@ -156,7 +156,7 @@ function makeCards() {
     const bars = element("ol", { className: "bars" });
     for (const label of DIGITS) {
       const room = element("span", { className: "room" }, element("span", { className: "bar" }));
-      bars.append(element("li", {}, room, element("span", { textContent: label })));
+      bars.append(element("li", {}, room, String(label), element("span", { className: "unseen" })));
     }
     const title = element("h3", { textContent: entry.name, id: `card-${entry.id}` });
     const answer = element("p", { className: "answer" });
@@ -181,6 +181,7 @@ function renderCard(entry) {
     item.classList.toggle("chosen", label === chosen);
     item.querySelector(".bar").style.height = `${100 * share}%`;
     item.title = `${label}: ${percent(share)}`;
+    item.querySelector(".unseen").textContent = `: ${percent(share)}`;
   });
 }
 

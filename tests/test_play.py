@@ -353,6 +353,31 @@ def test_silencing_has_the_packages_effect(name, layer, label, numbers, folder, 
 
 
 @browser_test
+def test_only_the_twin_that_predicts_is_silenced(numbers):
+    first, second, before = numbers.evaluate(
+        """() => {
+          const network = lastSnapshot("improved_ffcl_literal");
+          const off = { layer: 1, units: new Uint8Array(64).fill(1) };
+          const [first, second] = look(network, exampleImages[0], off).hidden;
+          const before = look(network, exampleImages[0]).hidden[1];
+          return [first[1], second[1], before[1]].map((layer) => [...layer]);
+        }"""
+    )
+    assert first == [0] * 64
+    assert second == before
+    assert any(before)
+
+
+@browser_test
+def test_among_equal_scores_the_answer_is_chance(numbers):
+    scores = [1.0, 3.0, 3.0, 3.0 + 1e-9, *[0.0] * 6]  # equal with 32 bits
+    found = numbers.evaluate(
+        "(scores) => scores.map((_, label) => shareRight(Float64Array.from(scores), label))", scores
+    )
+    np.testing.assert_allclose(found, [0, 1 / 3, 1 / 3, 1 / 3, *[0] * 6])
+
+
+@browser_test
 def test_the_switch_silences_and_says_what_it_does(opened, folder, digits):
     page, rule = opened, read_compact(FILES["FF"])
     images, labels = examples(folder, digits)

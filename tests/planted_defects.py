@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("ffcl_utils", "tests", "notebooks", "studies", "pyproject.toml", "Makefile", "README.md")
+COPIED = (
+    "ffcl_utils", "tests", "notebooks", "studies", "docs", "results/studies", "pyproject.toml",
+    "Makefile", "README.md",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,19 @@ DEFECTS = [
            "if name not in defaults:", "if False:", "tests/workflow/test_parameters.py"),
     Defect("ranges of parameters are not checked", "workflow/parameters.py",
            "problems += _field_problem(name, value)", "pass", "tests/workflow/test_parameters.py"),
+    Defect("HTML of a result is shown as it is", "site/notebooks.py",
+           '{"text/html": cleaned(shown)}', '{"text/html": shown}', "tests/site/test_build.py"),
+    Defect("an equation brings in whatever it likes", "site/equations.py",
+           "if all(map(_is_mathml, ElementTree.fromstring(made).iter())):", "if made:",
+           "tests/site/test_equations.py"),
+    Defect("all figures have one text alternative", "site/notebooks.py",
+           "_figure(address, alternative(name, figure))", '_figure(address, "A figure")',
+           "tests/site/test_build.py"),
+    Defect("the best seed of a sentence is the mean", "claims/findings.py",
+           'ours["max"]', 'ours["mean"]', "tests/claims/test_findings.py"),
+    Defect("promoting one result drops the others", "records/promote.py",
+           '(reference / entry.name / "provenance.json").is_file()', "not entry",
+           "tests/records/test_promote.py"),
 ]  # fmt: skip
 
 

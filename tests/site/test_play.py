@@ -14,13 +14,13 @@ from packaging.version import Version
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
-from ffcl_utils import play
 from ffcl_utils.data.pixels import MNIST_MEAN, MNIST_STD
 from ffcl_utils.errors import UserError
 from ffcl_utils.explore import networks as explore
 from ffcl_utils.explore.drawing import like_mnist
 from ffcl_utils.rules._goodness import GoodnessRule
 from ffcl_utils.rules._twins import TwinRule
+from ffcl_utils.site import play
 from ffcl_utils.store.compact import read_compact
 from ffcl_utils.store.networks import StoreError
 from tests.explore.browser import chromium, page_of_chromium

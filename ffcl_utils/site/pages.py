@@ -1,0 +1,152 @@
+"""The pages that are not notebooks: the first page, the claims, and the package's code."""
+
+import html
+import re
+from pathlib import Path
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+
+from ffcl_utils.claims import findings, tables
+from ffcl_utils.explore.launchers import binder_address, colab_address
+from ffcl_utils.paths import ROOT
+from ffcl_utils.records.results import run_summary
+from ffcl_utils.site.notebooks import code_page, figure, html_cell, notebook
+from ffcl_utils.workflow.runs import RunEntry, notebooks
+
+DOCS = ROOT / "docs"
+PICTURES = (
+    ("01_improved_ffcl_accuracy", "accuracy"),
+    ("04_sparse_ensembles", "activation_maps"),
+)
+OPEN, PLAY = "Open the page", "play/index.html"
+_OUTSIDE = re.compile(r"\[([^]]+)\]\((\.\./[^)]+)\)")
+CLAIMS = """# The claims
+
+Every verdict is computed from a run with all its seeds, by a rule that stands below. ± is the
+standard deviation over seeds. The last column leads to the executed notebook, with its parameters
+and where it was run.
+"""
+LAUNCHERS = "# Open the notebooks\n\nEach in the browser, on a machine of Binder or Colab.\n"
+
+
+def front(folder: Path, rows: list[dict], pages: list[str]) -> NotebookNode:
+    """The first page: what this is, what was found, two pictures, the headline claims.
+
+    rows: of `assess`. pages: those that the site's navigation names, in their order.
+    """
+    text = (DOCS / "front.md").read_text(encoding="utf-8")
+    cells = [new_markdown_cell(text), *map(html_cell, _warnings(rows))]
+    found = "".join(f"<li>{html.escape(text)}</li>" for text in findings.sentences(rows))
+    cells += [new_markdown_cell("## What was found"), html_cell(f"<ul>{found}</ul>")]
+    cells += [html_cell(shown) for run, name in PICTURES if (shown := figure(folder, run, name))]
+    cells += [new_markdown_cell("## Headline claims"), html_cell(_claims(tables.headlines(rows)))]
+    cells += [new_markdown_cell(f"[All {len(rows)} claims, and the rule of each](claims.ipynb)")]
+    return notebook([*cells, new_markdown_cell(_tree(pages))])
+
+
+def claims(folder: Path, rows: list[dict], entries: list[RunEntry]) -> NotebookNode:
+    """All claims, with what each verdict rests on, and where the runs come from.
+
+    entries: the runs with a page, which stand below this one in the navigation.
+    """
+    cells = [new_markdown_cell(CLAIMS), *map(html_cell, _warnings(rows)), html_cell(_claims(rows))]
+    rules = _table(
+        ("", "rule of the verdict", "fixed"),
+        [[html.escape(row[key]) for key in ("id", "rule", "fixed")] for row in rows],
+    )
+    cells += [new_markdown_cell("## What each verdict rests on"), html_cell(rules)]
+    origin = run_summary(folder).to_html(border=0)
+    cells += [new_markdown_cell("## Where the figures come from"), html_cell(origin)]
+    tree = _tree([f"{entry.heading} <{entry.name}>" for entry in entries])
+    return notebook([*cells, new_markdown_cell(tree)])
+
+
+def hand_written(name: str, names: list[str]) -> tuple[str, set[str]]:
+    """Markdown of a page in docs/, with links that lead to pages, and the modules it links to.
+
+    names: of the runs with a page. A link to anything else than a page becomes its text: the site
+    may lie on another machine than the repository.
+    """
+    modules = set()
+
+    def page_link(link: re.Match) -> str:
+        text, address = link.groups()
+        if address.startswith("../ffcl_utils/") and address.endswith(".py"):
+            module = address.removeprefix("../")
+            modules.add(module)
+            return f"[{text}]({code_page(module)}.md)"
+        run = re.fullmatch(r"\.\./results/\w+/([\w-]+)/executed\.ipynb", address)
+        return f"[{text}]({run[1]}.ipynb)" if run and run[1] in names else text
+
+    text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    text = text.replace("](../results/studies/", "](studies/")
+    return _OUTSIDE.sub(page_link, text), modules
+
+
+def launchers(repository: str) -> str:
+    """Markdown with links that open every notebook of a public copy, "owner/name" on GitHub."""
+    lines = [LAUNCHERS]
+    for entry in notebooks():
+        links = f"[Binder]({binder_address(repository, entry.notebook)})"
+        if entry.part == "explore":  # their first cell installs what Colab lacks
+            links += f" · [Colab]({colab_address(repository, entry.notebook)})"
+        lines.append(f"- {entry.heading}: {links}")
+    return "\n".join(lines)
+
+
+def play() -> NotebookNode:
+    """The page that leads to the one to play on, which is no page of Sphinx."""
+    before, after = (DOCS / "play.md").read_text(encoding="utf-8").split(f"{OPEN}\n")
+    link = html_cell(f'<p><a class="open" href="{PLAY}">{OPEN}</a></p>')
+    return notebook([new_markdown_cell(before), link, new_markdown_cell(after)])
+
+
+def code(module: str) -> str:
+    """Markdown of a page that shows a module of the package, by its path from the top."""
+    text = (ROOT / module).read_text(encoding="utf-8")
+    fence = "`" * 8  # longer than any in a docstring
+    return f"---\norphan: true\n---\n# {module}\n\n{fence}python\n{text}{fence}\n"
+
+
+def _warnings(rows: list[dict]) -> list[str]:
+    return [f'<p class="warning">{html.escape(text)}</p>' for text in tables.warnings(rows)]
+
+
+def _claims(rows: list[dict]) -> str:
+    """Claims as a table whose rows can be filtered by verdict (docs/_static/claims.js)."""
+    lines = [
+        [
+            html.escape(row["id"]),
+            f'<span class="verdict {row["verdict"].replace(" ", "-")}">{row["verdict"]}</span>',
+            html.escape(row["statement"]),
+            html.escape(row["paper_value"]),
+            html.escape(tables.ours_in_words(row)),
+            _link(row),
+        ]
+        for row in rows
+    ]
+    return _table(("", "verdict", "claim", "paper", "ours", "notebook"), lines, "claims")
+
+
+def _link(row: dict) -> str:
+    number = row["notebook"].partition("_")[0]
+    return f'<a href="{row["run"]}.html">{number}</a>' if row["preset"] else number
+
+
+def _table(columns: tuple[str, ...], rows: list[list[str]], kind: str = "plain") -> str:
+    """A table of HTML cells. Each cell has its column as a class: on a phone a row is a card."""
+    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    lines = [
+        "".join(
+            f'<td class="{n or "id"}">{cell}</td>' for n, cell in zip(columns, row, strict=True)
+        )
+        for row in rows
+    ]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _tree(pages: list[str]) -> str:
+    """Markdown that places pages below this one in the navigation."""
+    return "\n".join([":::{toctree}", ":hidden:", "", *pages, ":::"])

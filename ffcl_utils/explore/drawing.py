@@ -11,8 +11,8 @@ def like_mnist(drawing: np.ndarray) -> np.ndarray:
     """A drawing (H, W), 0 blank to 255 ink, as an image (784,) uint8 in the way of MNIST.
 
     Cut to the ink, scaled to fit a box of 20 × 20 pixels with its sides' ratio kept, and put with
-    its centre of mass in the middle of 28 × 28 (LeCun et al. 1998, section III.A). A blank drawing
-    stays blank. Raises ValueError for anything but two dimensions.
+    its centre of mass in the middle of 28 × 28 (LeCun et al. 1998, section III.A). A drawing that
+    is blank, or too faint to be seen at that size, gives a blank image. Raises ValueError for anything but two dimensions.
     """
     if drawing.ndim != 2:
         raise ValueError(f"a drawing has two dimensions, not {drawing.ndim}")
@@ -24,6 +24,8 @@ def like_mnist(drawing: np.ndarray) -> np.ndarray:
     size = [max(1, round(side * scale)) for side in reversed(ink.shape)]
     small = np.array(Image.fromarray(ink.astype(np.uint8)).resize(size, Image.Resampling.BOX))
     canvas = np.zeros((SIDE, SIDE))
+    if not small.any():
+        return canvas.astype(np.uint8).reshape(-1)
     top, left = ((SIDE - side) // 2 for side in small.shape)
     canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
     # By whole pixels: in MNIST every centre of mass is within half a pixel of row and column 14.

@@ -200,6 +200,9 @@ def test_any_drawing_becomes_an_image_in_its_box(height, width, seed):
 
 def test_a_blank_drawing_stays_blank_and_a_picture_in_colour_is_refused():
     assert not like_mnist(np.zeros((50, 50), np.uint8)).any()
+    far_apart = np.zeros((280, 280), np.uint8)
+    far_apart[10, 10] = far_apart[200, 220] = 40  # two dots that a box of 20 × 20 averages away
+    assert not like_mnist(far_apart).any()
     with pytest.raises(ValueError, match="two dimensions, not 3"):
         like_mnist(np.zeros((50, 50, 4), np.uint8))
 

@@ -12,7 +12,8 @@ def like_mnist(drawing: np.ndarray) -> np.ndarray:
 
     Cut to the ink, scaled to fit a box of 20 × 20 pixels with its sides' ratio kept, and put with
     its centre of mass in the middle of 28 × 28 (LeCun et al. 1998, section III.A). A drawing that
-    is blank, or too faint to be seen at that size, gives a blank image. Raises ValueError for anything but two dimensions.
+    is blank, or too faint to be seen at that size, gives a blank image. Raises ValueError for
+    anything but two dimensions.
     """
     if drawing.ndim != 2:
         raise ValueError(f"a drawing has two dimensions, not {drawing.ndim}")

@@ -20,7 +20,7 @@ def main() -> None:
         page_of_chromium(1400, 900) as (page, _),
     ):
         run_all(page, address, "20_explore_ensembles")
-        page.locator("img.widget-image").first.scroll_into_view_if_needed()
+        page.locator(".widget-html-content img").first.scroll_into_view_if_needed()
         page.wait_for_timeout(1500)  # the page is still arranging itself
         page.screenshot(path=HERE / "lab.png")
 

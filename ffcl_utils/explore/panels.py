@@ -9,7 +9,6 @@ from ipywidgets import (
     Dropdown,
     FloatSlider,
     HBox,
-    Image,
     Output,
     SelectionSlider,
     VBox,
@@ -55,8 +54,7 @@ def ensemble_panel(
         step=0.1,
         description="above",
     )
-    picture, answers = Image(format="png"), Image(format="png")
-    sentence, errors = HTML(), Output()
+    picture, answers, sentence, errors = HTML(), HTML(), HTML(), Output()
     drawn = {}
 
     @errors.capture()
@@ -72,27 +70,30 @@ def ensemble_panel(
         strongest = np.argsort(-scores[chosen.value], kind="stable")[: explore_plots.SHOWN_UNITS]
         strongest = strongest[own[strongest]]
         title = f"{model.value}, layer {layer.value}: the ensemble of class {classes[chosen.value]}"
-        picture.value = explore_plots.png(
-            explore_plots.ensemble_figure(
-                scores[chosen.value],
-                threshold.value,
-                definition.value,
-                (members & own).sum(1),
-                classes,
-                chosen.value,
-                _driving(images.numpy(), explore.drive(activations, own)),
-                explore.fields(rule, layer.value - 1, images.numpy(), activations, strongest),
-                title,
-                note,
-            )
+        figure = explore_plots.ensemble_figure(
+            scores[chosen.value],
+            threshold.value,
+            definition.value,
+            (members & own).sum(1),
+            classes,
+            chosen.value,
+            _driving(images.numpy(), explore.drive(activations, own)),
+            explore.fields(rule, layer.value - 1, images.numpy(), activations, strongest),
+            title,
+            note,
+        )
+        picture.value = explore_plots.image(
+            figure,
+            f"{title}: its units among all of the layer, the classes that share them, the images "
+            "that drive it most and least, and what its units look for",
         )
         # What takes longer comes second: the page shows the ensemble meanwhile.
         lesions = explore.lesions(rule, layer.value - 1, own, *asked)
         accuracy = {"whole network": whole[model.value]} | lesions
-        answers.value = explore_plots.png(
-            explore_plots.accuracy_figure(
-                accuracy, classes, chosen.value, f"accuracy per class, {len(some)} of the images"
-            )
+        heading = f"accuracy per class, {len(some)} of the images"
+        answers.value = explore_plots.image(
+            explore_plots.accuracy_figure(accuracy, classes, chosen.value, heading),
+            f"{heading}: of the whole network, without the ensemble, and of the ensemble alone",
         )
         told = "; ".join(f"{name} {100 * v.mean():.1f} %" for name, v in accuracy.items())
         sentence.value = (
@@ -141,14 +142,14 @@ def drawing_panel(networks: dict[str, object], classes: tuple[str, ...], note: s
     canvas.layout.border = "1px solid #888"
     canvas.layout.width = f"{SIDE}px"
     wipe = Button(description="wipe")
-    picture, sentence, errors = Image(format="png"), HTML("Draw a digit."), Output()
+    picture, sentence, errors = HTML(), HTML("Draw a digit."), Output()
     pen = {"at": None}
 
     def blank(_=None) -> None:
         canvas.fill_style = "white"
         canvas.fill_rect(0, 0, SIDE, SIDE)
         canvas.line_width, canvas.line_cap = PEN, "round"
-        sentence.value, picture.value = "Draw a digit.", b""
+        sentence.value, picture.value = "Draw a digit.", ""
 
     def down(x: float, y: float) -> None:
         pen["at"] = x, y
@@ -171,9 +172,17 @@ def drawing_panel(networks: dict[str, object], classes: tuple[str, ...], note: s
         if not ink.any():
             return
         image = torch.from_numpy(like_mnist(ink))
-        picture.value = explore_plots.png(answers(networks, image, classes, note))
         sentence.value = told(networks, image, classes)
+        figure = answers(networks, image, classes, note)
+        picture.value = explore_plots.image(
+            figure,
+            "The drawing as the networks see it, both twins' hidden layers, FF's goodness for "
+            f"each label, and the answers of all networks. {sentence.value}",
+        )
 
+    canvas.on_touch_start(lambda fingers: down(*fingers[0]))
+    canvas.on_touch_move(lambda fingers: move(*fingers[0]))
+    canvas.on_touch_end(lambda _: up(*pen["at"]) if pen["at"] else None)
     canvas.on_mouse_down(down)
     canvas.on_mouse_move(move)
     canvas.on_mouse_up(up)
@@ -181,7 +190,7 @@ def drawing_panel(networks: dict[str, object], classes: tuple[str, ...], note: s
     canvas.observe(look, "image_data")
     wipe.on_click(blank)
     blank()
-    return VBox([HBox([canvas, wipe]), sentence, picture, errors])
+    return VBox([HBox([VBox([canvas, wipe]), VBox([sentence, picture])]), errors])
 
 
 def _ink(picture: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """The figures of the notebooks to explore, drawn anew at every move: one picture, few axes."""
 
+import base64
+import html
 from io import BytesIO
 
 import matplotlib.pyplot as plt
@@ -13,11 +15,12 @@ SHOWN_DIGITS = 10  # that drive an ensemble most, and least
 SHOWN_UNITS = 16
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as a PNG file's content."""
+def image(figure: Figure, alternative: str) -> str:
+    """The figure as an HTML image; alternative: what it shows, for readers who do not see it."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=80)
-    return buffer.getvalue()
+    content = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{html.escape(alternative)}" src="data:image/png;base64,{content}">'
 
 
 def ensemble_figure(

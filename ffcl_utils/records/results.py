@@ -37,8 +37,12 @@ def note(dataset: str | None, preset: str | None, *seeds: int) -> str:
 
 
 def looked_at(data: DataOrigin, images: int, networks: str) -> str:
-    """What a figure of networks to explore says below its title. networks: where they are from."""
-    return f"{NAMES[data.name]} · {images} images · {networks}"
+    """What a figure of networks to explore says below its title. networks: where they are from.
+
+    They are trained on digits, and it says so where they look at garments.
+    """
+    garments = " · networks of digits look at garments" * ("fashion" in data.name)
+    return f"{NAMES[data.name]} · {images} images · {networks}{garments}"
 
 
 def figure_of(folder: Path, run: str, name: str):

@@ -110,14 +110,16 @@ def run_all(page: Page, address: str, notebook: str, seconds: float = 120) -> No
     page.wait_for_selector(idle, timeout=limit)
     for _ in range(3):  # a click may come before JupyterLab has its kernel, and is then lost
         page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_text("Run All Cells", exact=True).click()
+        page.locator(".lm-Menu").get_by_text("Run All Cells", exact=True).click()
         page.wait_for_timeout(3000)
         if page.locator(".jp-CodeCell .jp-InputPrompt").first.inner_text() != "[ ]:":
             break
     page.wait_for_function(
         r"""() => {
-            const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
-            return prompts.length && prompts.every(p => /^\[\d+\]:$/.test(p.textContent));
+            // A cell whose source is hidden has no number beside it.
+            const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
+                .map(p => p.textContent).filter(text => text);
+            return prompts.length && prompts.every(text => /^\[\d+\]:$/.test(text));
         }""",
         timeout=limit,
     )

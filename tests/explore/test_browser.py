@@ -31,7 +31,7 @@ def sentence(page) -> str:
 
 
 def picture(page) -> str:
-    return page.locator("img.widget-image").first.get_attribute("src")
+    return page.locator(".widget-html-content img").first.get_attribute("src")
 
 
 def wait_for(page, found, message: str, seconds: float = 20) -> float:

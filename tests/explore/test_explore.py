@@ -1,5 +1,8 @@
 """Committed networks taken apart, drawings as MNIST digits, rules side by side."""
 
+import re
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +17,7 @@ from ffcl_utils.explore import panels
 from ffcl_utils.explore import plots as explore_plots
 from ffcl_utils.explore.drawing import like_mnist
 from ffcl_utils.files import read_json
+from ffcl_utils.records.results import looked_at
 from ffcl_utils.store.compact import write_compact
 from ffcl_utils.studies import models
 from tests.small import small
@@ -223,11 +227,19 @@ def test_the_panel_answers_its_widgets(networks, seen, digits):
         widget.value = value
         assert picture.value != before[0]
         assert answers.value
+        for shown_image in (picture, answers):
+            assert len(re.match('<img alt="([^"]+)"', shown_image.value)[1]) > 40
         assert sentence.value not in shown
         shown.add(sentence.value)
     assert layer.value == 2  # these networks have no third
     assert threshold.value == 0.5
     assert not errors.outputs
+
+
+def test_networks_of_digits_that_look_at_garments_are_named_as_such(digits):
+    clothes = SimpleNamespace(name="fashion_mnist_1k")
+    assert looked_at(clothes, 10, "networks").endswith("networks of digits look at garments")
+    assert looked_at(digits, 10, "networks").endswith("10 images · networks")
 
 
 def test_what_was_never_drawn_on_is_blank():
@@ -243,7 +255,9 @@ def test_an_ensemble_without_units_is_drawn_too():
         np.zeros(10), 1.0, "authors' rule", np.zeros(10, int), tuple("0123456789"), 0,
         np.zeros((2, 3, 784)), np.zeros((784, 0)), "t", "n",
     )  # fmt: skip
-    assert explore_plots.png(figure).startswith(b"\x89PNG")
+    assert explore_plots.image(figure, "<it>").startswith(
+        '<img alt="&lt;it&gt;" src="data:image/png'
+    )
 
 
 def test_a_tie_is_right_by_chance_alone():

@@ -13,10 +13,10 @@ SENTENCES = (
         "paper reports up to 63 %.",
     ),
     (
-        ("A2", "A2b"),
+        ("A2", "A2b", "A7-rand"),
         "The paper says that the losses of the twins decay exponentially. The training loss did so "
-        "for {A2[seeds]} when the paper is read literally, and for {A2b[seeds]} when half of the "
-        "pairs are of one class.",
+        "for {A2[seeds]} when the paper is read literally, for {A2b[seeds]} when half of the pairs "
+        "are of one class, and for {A7-rand[seeds]} with a margin of 0.2 and batches of 512.",
     ),
     (
         ("B1", "B1c"),
@@ -26,17 +26,19 @@ SENTENCES = (
     (
         ("B2", "B3"),
         "FF's first layer is sparse: its Hoyer sparsity is {B2[mean]}, where 1 means a single "
-        "active unit. In the first two layers it is at least {B3[mean]} higher than BP's.",
+        "active unit. It is higher than BP's in the first two layers, by {B3[mean]} in the layer "
+        "where the difference is smaller.",
     ),
     (
         ("B4", "B5"),
-        "In FF each class has a small ensemble of units of its own: the ensembles of two classes "
-        "overlap by {B4[mean]} (Jaccard index). In BP they overlap by {B5[mean]} more.",
+        "In FF's first layer each class has an ensemble, a small group of units of its own: the "
+        "groups of two classes share {B4[mean]} of their units (Jaccard index, 0 to 1). In BP they "
+        "share {B5[mean]} more.",
     ),
     (
         ("X1", "X2"),
-        "With another local loss, mirror contrast, twins of the first paper's size get {X1[mean]} "
-        "right, and wide twins {X2[mean]}, still without backpropagation.",
+        "With a local loss of our own, mirror contrast, twins of the first paper's size get "
+        "{X1[mean]} right, and wide twins {X2[mean]}, still without backpropagation.",
     ),
 )
 

@@ -135,6 +135,12 @@ DEFECTS = [
     Defect("promoting one result drops the others", "records/promote.py",
            '(reference / entry.name / "provenance.json").is_file()', "not entry",
            "tests/records/test_promote.py"),
+    Defect("an error passes silent units", "learning/feedback.py",
+           "error = errors[-1] * (activations > 0)", "error = errors[-1]",
+           "tests/rules/test_feedback_alignment.py"),
+    Defect("all feedback is layerwise", "rules/feedback_alignment.py",
+           'self.direct = self.config.feedback == "direct"', "self.direct = False",
+           "tests/rules/test_feedback_alignment.py"),
 ]  # fmt: skip
 
 

@@ -141,6 +141,12 @@ DEFECTS = [
     Defect("all feedback is layerwise", "rules/feedback_alignment.py",
            'self.direct = self.config.feedback == "direct"', "self.direct = False",
            "tests/rules/test_feedback_alignment.py"),
+    Defect("labels of two classes are unrelated, not opposed", "learning/heads.py",
+           "wanted = (CLASSES * same - 1) / (CLASSES - 1)", "wanted = same",
+           "tests/rules/test_local_losses.py"),
+    Defect("dropout changes what the heads see", "learning/heads.py",
+           "outputs[-1] = outputs[-1].relu()", "outputs[-1] = outputs[-1].relu() * mask",
+           "tests/rules/test_local_losses.py"),
 ]  # fmt: skip
 
 

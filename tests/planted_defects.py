@@ -147,6 +147,12 @@ DEFECTS = [
     Defect("dropout changes what the heads see", "learning/heads.py",
            "outputs[-1] = outputs[-1].relu()", "outputs[-1] = outputs[-1].relu() * mask",
            "tests/rules/test_local_losses.py"),
+    Defect("Hinton's goodness is not squared", "rules/hinton_ff.py",
+           "positive, negative = lengths.square().chunk(2, -1)",
+           "positive, negative = lengths.chunk(2, -1)", "tests/rules/test_hinton_ff.py"),
+    Defect("the first layer searches for the label too", "rules/hinton_ff.py",
+           "label_goodness(images)[:, 1:]", "label_goodness(images)",
+           "tests/rules/test_hinton_ff.py"),
 ]  # fmt: skip
 
 

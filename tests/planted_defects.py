@@ -153,6 +153,10 @@ DEFECTS = [
     Defect("the first layer searches for the label too", "rules/hinton_ff.py",
            "label_goodness(images)[:, 1:]", "label_goodness(images)",
            "tests/rules/test_hinton_ff.py"),
+    Defect("an image is joined with itself alone", "learning/self_contrast.py",
+           "halves.roll(1, 1)", "halves", "tests/rules/test_self_contrastive_ff.py"),
+    Defect("a joined image has the bias twice", "rules/self_contrastive_ff.py",
+           "biases[0] / 2", "biases[0]", "tests/rules/test_self_contrastive_ff.py"),
 ]  # fmt: skip
 
 

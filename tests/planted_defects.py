@@ -157,6 +157,15 @@ DEFECTS = [
            "halves.roll(1, 1)", "halves", "tests/rules/test_self_contrastive_ff.py"),
     Defect("a joined image has the bias twice", "rules/self_contrastive_ff.py",
            "biases[0] / 2", "biases[0]", "tests/rules/test_self_contrastive_ff.py"),
+    Defect("backward weights do not learn", "rules/_relaxation.py",
+           "return gradient, gradient", "return gradient, 0 * gradient",
+           "tests/rules/test_activation_relaxation.py"),
+    Defect("f' is used where it is to be left out", "rules/activation_relaxation.py",
+           "outputs if settings.derivative else None", "outputs",
+           "tests/rules/test_activation_relaxation.py"),
+    Defect("a relaxation that diverges looks settled", "learning/relaxation.py",
+           "torch.nan) for x in found[:-1]]", "0.0) for x in found[:-1]]",
+           "tests/rules/test_activation_relaxation.py"),
 ]  # fmt: skip
 
 

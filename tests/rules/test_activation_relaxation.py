@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from ffcl_utils import rules
 from ffcl_utils.config import ConfigError
-from ffcl_utils.learning import relaxation
+from ffcl_utils.learning import inference, relaxation
 from ffcl_utils.learning.relaxation import Sweeps, relaxed_errors
 from tests.small import small
 
@@ -183,7 +183,7 @@ def test_training_is_the_plain_one(digits, condition):
     same_as_plain(rule, plain)
 
 
-@pytest.mark.parametrize("name", [NAME])
+@pytest.mark.parametrize("name", [NAME, "predictive_coding"])
 def test_backward_weights_learn_as_much_as_the_weights_or_never_and_are_stored(digits, name):
     for way in ("learned", "random"):
         rule = make(name, backward_weights=way)
@@ -252,12 +252,14 @@ def test_a_relaxation_that_diverges_has_no_figure_and_disturbs_no_other():
     )
 
 
-@pytest.mark.parametrize("name", [NAME])
+@pytest.mark.parametrize("name", [NAME, "predictive_coding"])
 def test_networks_relaxed_all_at_once_as_on_a_gpu_settle_as_one_by_one(digits, name, monkeypatch):
-    rule = in_float64(make(name, tolerance=0, step=0.02))
+    more = {"predictions": "recomputed", "error_weights": "random"} if name != NAME else {}
+    rule = in_float64(make(name, tolerance=0, step=0.02, **more))
     images, labels = batch(rule, digits)
     one_by_one = rule.losses(images, labels)
-    monkeypatch.setattr(relaxation, "of_networks", lambda relax, _: relax(slice(None)))
+    for module in (relaxation, inference):
+        monkeypatch.setattr(module, "of_networks", lambda relax, _: relax(slice(None)))
     for layer, loss in rule.losses(images, labels).items():
         torch.testing.assert_close(loss, one_by_one[layer], atol=1e-10, rtol=1e-10)
 
@@ -272,6 +274,9 @@ def test_networks_relaxed_all_at_once_as_on_a_gpu_settle_as_one_by_one(digits, n
         (NAME, {"backward_weights": "fixed"}, "backward_weights='fixed': Input should be 'transp"),
         (NAME, {"layers": (784, 10)}, "layers begin with 784 pixels and end with 10 classes"),
         (NAME, {"layers": (100, 20, 10)}, "layers begin with 784 pixels and end with 10 classes"),
+        ("predictive_coding", {"step": 1.0}, "step=1.0: Input should be less than 1"),
+        ("predictive_coding", {"predictions": "held"}, "predictions='held': Input should be 'fix"),
+        ("predictive_coding", {"error_weights": "dense"}, "error_weights='dense': Input should be"),
     ],
 )
 def test_bad_settings_are_named(name, override, message):

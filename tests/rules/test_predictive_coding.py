@@ -131,7 +131,7 @@ class PlainCoding(Plain):
 @pytest.mark.parametrize("relaxation", RELAXATIONS)
 def test_training_is_the_plain_one(digits, relaxation, predictions):
     data = small(digits, 100)
-    settings = {"seeds": 1, "predictions": predictions, **relaxation}
+    settings = {"seeds": 1, "sweeps": 20, "predictions": predictions, **relaxation}
     plain = PlainCoding(make(**settings)).train(data)
     rule = make(**settings)
     rule.fit(data)

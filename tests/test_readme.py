@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from ffcl_utils import rules
 from ffcl_utils.paths import ROOT
 from ffcl_utils.workflow.runs import markdown_of_runs
 
@@ -30,6 +31,11 @@ def test_every_local_link_leads_somewhere(text):
         if "results/short" in target and not REFERENCE.is_dir():
             pytest.skip("no results/short")
         assert (text.parent / target).exists(), target
+
+
+def test_the_rules_that_are_there_are_named():
+    text = (ROOT / "docs" / "add_a_rule.md").read_text(encoding="utf-8")
+    assert set(rules.names()) <= set(re.findall(r"`(\w+)`", text))
 
 
 def test_the_readme_can_be_read_in_a_few_minutes():

@@ -1,5 +1,6 @@
 """Notebooks are run whole or not at all, each by itself and in one thread."""
 
+import contextlib
 import json
 import os
 import re
@@ -150,8 +151,12 @@ def test_an_interrupted_run_says_no_more_than_a_line_and_leaves_nothing(tmp_path
         assert time.monotonic() < deadline, "the notebook never began"
         time.sleep(0.2)
     kernels = psutil.Process(runner.pid).children(recursive=True)
-    runner.send_signal(signal.SIGINT)
-    said = runner.communicate(timeout=60)[1]
+    for _ in range(6):  # an interrupt that meets a callback is lost, and is then sent again
+        runner.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            runner.wait(8)
+            break
+    said = runner.communicate(timeout=5)[1]
     assert runner.returncode != 0 and len(said.splitlines()) <= 1, said
     _, alive = psutil.wait_procs(kernels, timeout=10)
     assert kernels and not alive

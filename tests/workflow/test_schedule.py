@@ -182,8 +182,8 @@ def test_snakemake_by_hand_names_what_is_wrong_with_a_plan(content, message, tmp
         file.write_text(content)
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "-n", "--nolock"],
-        cwd=ROOT, env=os.environ | {PLAN_FILE: str(file)}, capture_output=True, text=True,
-        timeout=120, check=False,
+        cwd=ROOT, env=os.environ | {PLAN_FILE: str(file), "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode != 0
     assert message in done.stdout + done.stderr

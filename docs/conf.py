@@ -15,18 +15,6 @@ myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_disable_syntax = ["html_block", "html_inline"]
 myst_heading_anchors = 3
 
-# Pages without others below them have no navigation at their side.
-alone = (
-    "play",
-    "how_it_works",
-    "questions",
-    "glossary",
-    "add_a_rule",
-    "unknown",
-    "cluster",
-    "launchers",
-)
-html_sidebars = {name: [] for name in alone}
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

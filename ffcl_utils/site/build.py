@@ -90,8 +90,12 @@ def _write_sources(folder: Path, source: Path, repository: str) -> list[str]:
         path.write_text(pages.code(module), encoding="utf-8")
     nbformat.write(pages.claims(folder, rows, shown), source / "claims.ipynb")
     nbformat.write(pages.play(), source / "play.ipynb")
-    navigation = ["claims", "play", *written]
-    nbformat.write(pages.front(folder, rows, navigation), source / "index.ipynb")
+    alone = ["play", *written]
+    nbformat.write(pages.front(folder, rows, ["claims", *alone]), source / "index.ipynb")
+    with (source / "conf.py").open("a", encoding="utf-8") as conf:
+        # Pages without others below them have no navigation at their side.
+        sidebars: dict[str, list] = {name: [] for name in alone}
+        conf.write(f"html_sidebars = {sidebars!r}\n")
     return names
 
 

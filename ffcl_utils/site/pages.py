@@ -80,7 +80,9 @@ def hand_written(name: str, names: list[str]) -> tuple[str, set[str]]:
         return f"[{text}]({run[1]}.ipynb)" if run and run[1] in names else text
 
     text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
-    text = text.replace("](../results/studies/", "](studies/")
+    text = text.replace("](../results/studies/", "](studies/").replace(
+        "(claims.md)", "(claims.ipynb)"
+    )
     return _OUTSIDE.sub(page_link, text), modules
 
 

@@ -1,7 +1,23 @@
-"""Does a gradient cross a layer?"""
+"""Does a gradient cross a layer? Which layers does a loss change?"""
+
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from ffcl_utils.data.datasets import Dataset
+
+IMAGES = 257  # that the losses are looked at on; pairs take one more than there are pairs
+
+
+def spread(data: Dataset, images: int = IMAGES) -> Dataset:
+    """The dataset with so many training images, evenly spread over all that it has.
+
+    The first ones of a dataset that is sorted by class would be of one class: a contrast of classes
+    is 0 there, and has no gradient at all.
+    """
+    rows = torch.linspace(0, len(data.train_images) - 1, images).round().long()
+    return replace(data, train_images=data.train_images[rows], train_labels=data.train_labels[rows])
 
 
 def off_layer_gradient(losses: dict[str, Tensor], layers: dict[str, list[Tensor]]) -> Tensor:
@@ -20,3 +36,41 @@ def off_layer_gradient(losses: dict[str, Tensor], layers: dict[str, list[Tensor]
                 of_networks = gradient.abs().flatten(1).amax(1).unflatten(0, (-1, len(largest)))
                 largest = torch.maximum(largest, of_networks.amax(0))
     return largest.detach().cpu()
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How one model learns: its layers from the first on, and by loss the layers that it changes.
+
+    sees: what enters the network; of twins, what enters each of them.
+    """
+
+    layers: list[str]
+    losses: dict[str, list[str]]
+    sees: tuple[str, ...]
+
+
+def learning(
+    losses: dict[str, Tensor],
+    layers: dict[str, list[Tensor]],
+    names: dict[str, str],
+    sees: tuple[str, ...],
+) -> Learning:
+    """How a model learns, measured: a loss changes a layer on which its gradient is not 0.
+
+    losses: (S,) by name. layers: the parameters of each, (S, …) or (2S, …) of twins, by name, from
+    the first on. names: what losses are called where that is not their name here. sees: as in
+    `Learning`. A local loss changes its own layer alone, a loss of backpropagation all of them.
+    """
+    spoken = {name: name.replace("layer", "layer ") for name in layers}
+    changes = {}
+    for loss, value in losses.items():
+        changes[names.get(loss, loss)] = [
+            spoken[name] for name, parameters in layers.items() if _moves(value, parameters)
+        ]
+    return Learning(list(spoken.values()), changes, sees)
+
+
+def _moves(loss: Tensor, parameters: list[Tensor]) -> bool:
+    gradients = torch.autograd.grad(loss.sum(), parameters, retain_graph=True, allow_unused=True)
+    return any(gradient is not None and bool(gradient.any()) for gradient in gradients)

@@ -11,6 +11,7 @@ from ffcl_utils.plots.curves import (
     loss_decay,
     similarity_curves,
 )
+from ffcl_utils.plots.diagrams import two_comparisons, what_losses_change
 from ffcl_utils.plots.style import save, show_in_notebook
 from ffcl_utils.plots.tables import (
     accuracy_of_models,
@@ -53,6 +54,8 @@ __all__ = [
     "similarity_curves",
     "study_summary",
     "tiles",
+    "two_comparisons",
     "unit_scatter",
     "weight_histograms",
+    "what_losses_change",
 ]

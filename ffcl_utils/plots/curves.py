@@ -19,6 +19,7 @@ from ffcl_utils.plots.style import (
     legend,
     log_axis,
     nothing,
+    places,
     reference_line,
     rows_of,
     say,
@@ -191,8 +192,8 @@ def _above_floor(axis: Axes, epochs: np.ndarray, values: np.ndarray, fits: list)
 
 def _fill_panels(axes: list[Axes], panels: Panels, first: int = 1) -> None:
     """Curves of seeds into their panels; a curve's name has the same look in all of them."""
-    names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
+    looks = places(name for curves in panels.values() for name in curves)
     for axis, (title, curves) in zip(axes, panels.items(), strict=True):
         for name, values in curves.items():
-            seed_curves(axis, values, names.index(name), name, first)
+            seed_curves(axis, values, looks[name], name, first)
         axis.set_title(with_gaps(title, curves))

@@ -24,6 +24,19 @@ LINES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">")
 HATCHES = ("", "///", "...", "xxx", "\\\\\\")
 REFERENCE = {"color": "black", "linewidth": 1, "linestyle": (0, (1, 1))}  # a value to compare with
+# A model has one colour, its number in COLOURS, in all figures. A series is named by its model, or
+# by its model, a comma and what else sets it apart, such as "FF, untrained".
+MODELS = {
+    "FF": 0,
+    "BP/FF": 1,
+    "BP": 2,
+    "BP, rate 0.01": 3,
+    "mirror contrast": 4,
+    "improved FFCL": 5,
+    "untrained": 6,
+    "backprop": 2,
+    "backprop, same ingredients": 3,
+}
 DPI = 120  # of saved PNG files
 STYLE = {
     "font.size": 10,
@@ -59,6 +72,33 @@ def fill(k: int) -> dict:
     return {"color": COLOURS[k % len(COLOURS)], "hatch": hatch, "alpha": 0.45}
 
 
+def places(names: Iterable[str]) -> dict[str, int]:
+    """For every name the k of its `look` and `fill`: a model's colour is the same everywhere.
+
+    Series of one model differ in line, marker and hatch alone. Names of no model take the colours
+    that the models beside them leave free.
+    """
+    names = list(dict.fromkeys(names))
+    known = {name: _colour_of(name) for name in names}
+    taken = {colour for colour in known.values() if colour is not None}
+    free = [k for k in range(len(COLOURS)) if k not in taken] or [0]
+    found, used, others = {}, dict.fromkeys(range(len(COLOURS)), 0), 0
+    for name in names:
+        colour = known[name]
+        if colour is None:
+            colour = free[others % len(free)]
+            others += 1
+        found[name] = colour + len(COLOURS) * used[colour]
+        used[colour] += 1
+    return found
+
+
+def _colour_of(name: str) -> int | None:
+    """The number in COLOURS of the model that a series' name begins with; None: of no model."""
+    begins = [model for model in MODELS if name == model or name.startswith(f"{model}, ")]
+    return MODELS[max(begins, key=len)] if begins else None
+
+
 @contextmanager
 def frame(width: float, height: float, title: str, note: str) -> Iterator[Figure]:
     """A figure of the size in inches, in the style, with its title and the note below the title.
@@ -85,10 +125,10 @@ def frame(width: float, height: float, title: str, note: str) -> Iterator[Figure
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as the file type of the path's suffix; the same figure gives the same bytes.
 
-    PNG files have 120 dots per inch. SVG files have fixed identifiers and no date.
+    PNG files have 120 dots per inch. SVG files have fixed identifiers; they and PDF files no date.
     """
     path = Path(path)
-    metadata = {"Date": None} if path.suffix == ".svg" else None
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
     with matplotlib.rc_context(STYLE):
         figure.savefig(path, dpi=DPI, metadata=metadata)
 
@@ -277,18 +317,17 @@ def write_cells(axis: Axes, values: np.ndarray, shown: str, dark: float) -> None
             axis.text(column, row, shown.format(value), **look)
 
 
-def bars(axis: Axes, values: dict[str, np.ndarray], offset: float = 0.0) -> dict[str, np.ndarray]:
+def bars(axis: Axes, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """A bar for the mean over the finite seeds of each model and place, and a point per seed.
 
-    values: by model, (places, S), drawn at x = 0, 1, …. offset: room left free beside the bars of
-    one place, to be shared among them. Returns the x of the bars by model.
+    values: by model, (places, S), drawn at x = 0, 1, …. Returns the x of the bars by model.
     """
-    width = (0.8 - offset) / max(len(values), 1)
-    where = {}
+    width = 0.8 / max(len(values), 1)
+    looks, where = places(values), {}
     for k, (name, of_places) in enumerate(values.items()):
         of_places = finite(of_places)
-        x = np.arange(len(of_places)) + (k - (len(values) - 1) / 2) * (width + offset / len(values))
-        axis.bar(x, finite_mean(of_places), 0.9 * width, label=name, **fill(k))
+        x = np.arange(len(of_places)) + (k - (len(values) - 1) / 2) * width
+        axis.bar(x, finite_mean(of_places), 0.9 * width, label=name, **fill(looks[name]))
         axis.plot(x, of_places, "k.", markersize=3)
         where[name] = x
     axis.grid(axis="x", visible=False)

@@ -24,13 +24,16 @@ from ffcl_utils.plots.style import (
     legend,
     look,
     nothing,
+    places,
     reference_line,
     rows_of,
     with_gaps,
     write_cells,
 )
 
-BRACKET = {"color": "black", "linewidth": 1.5}
+# Ours are bars and points; what a paper prints is a band, which no bar looks like.
+BAND = {"facecolor": "none", "edgecolor": "black", "hatch": "////////", "linewidth": 1}
+LEAST = 0.008  # of the axis: a band as thin as a single printed figure is still seen
 
 
 def confusion(matrices: dict[str, np.ndarray], classes: Sequence[str], note: str) -> Figure:
@@ -67,24 +70,26 @@ def per_layer(
     """One figure per model and layer: a point per seed, a bar for their mean.
 
     values: by model, (layers, S); models may have unequally many layers. ranges: by model, what the
-    paper prints for each layer, drawn as a bracket to the right of the bar.
+    paper prints for each layer, drawn as a hatched band across the bar.
     """
     if not values:
         return nothing(title, note)
     with frame(10, 4.2, title, note) as figure:
         axis = figure.subplots()
-        printed = {name: of_layers for name, of_layers in (ranges or {}).items() if name in values}
-        where = bars(axis, values, offset=0.16 if printed else 0)
+        where = bars(axis, values)
         width = axis.patches[0].get_width() if axis.patches else 0
+        printed = {name: of_layers for name, of_layers in (ranges or {}).items() if name in values}
+        thin = LEAST * np.diff(axis.get_ylim()).item()
         for name, of_layers in printed.items():
             for x, (low, high) in zip(where[name], of_layers, strict=False):
-                left, right = x + 0.54 * width, x + 0.66 * width
-                axis.plot([left, right, right, left], [low, low, high, high], **BRACKET)
+                grown = max(0.0, thin - (high - low)) / 2
+                corner, height = (x - 0.55 * width, low - grown), high - low + 2 * grown
+                axis.add_patch(Rectangle(corner, 1.1 * width, height, **BAND, zorder=2.5))
         layers = max(map(len, values.values()))
         axis.set_xticks(range(layers), [f"layer {k + 1}" for k in range(layers)])
         axis.set(ylabel=ylabel, title=with_gaps("", values))
-        bracket = Line2D([], [], **BRACKET, label="printed range (bracket)")
-        legend(figure, *([bracket] if printed else []))
+        band = Rectangle((0, 0), 1, 1, **BAND, label="printed in the paper or its outputs")
+        legend(figure, *([band] if printed else []))
     return figure
 
 
@@ -164,19 +169,17 @@ def effects(table: pd.DataFrame, title: str, label: str, note: str) -> Figure:
         return nothing(title, note)
     with frame(8, 1.5 + 0.32 * len(table), title, note) as figure:
         axis = figure.subplots()
-        places = np.arange(len(table))[::-1]
+        rows = np.arange(len(table))[::-1]
         means, low, high = (finite(table[name]) for name in ("mean", "low", "high"))
         ends = np.abs(np.stack([means - low, high - means]))
         bounded = np.isfinite(ends).all(0)
         point = {"fmt": "o", "color": COLOURS[0], "capsize": 3}
-        axis.errorbar(means, places, xerr=np.where(bounded, ends, 0), **point)
+        axis.errorbar(means, rows, xerr=np.where(bounded, ends, 0), **point)
         axis.axvline(0, **REFERENCE)
         lacks = np.where(
             ~np.isfinite(means), " (no figure)", np.where(bounded, "", " (no interval)")
         )
-        axis.set_yticks(
-            places, [f"{n}{lack}" for n, lack in zip(table["name"], lacks, strict=True)]
-        )
+        axis.set_yticks(rows, [f"{n}{lack}" for n, lack in zip(table["name"], lacks, strict=True)])
         axis.set(xlabel=f"{label} (bars: 95 % intervals)", ylim=(-0.6, len(table) - 0.4))
     return figure
 
@@ -194,14 +197,15 @@ def accuracy_of_models(
     differ = len(set(map(len, models.values()))) > 1
     with frame(8, 2.0 + 0.42 * len(models), title, note) as figure:
         axis = figure.subplots()
-        names = []
+        names, looks = [], places(models)
         for place, (name, values) in enumerate(models.items()):
             values = 100 * finite(values)
             count = f"{len(values)} seed{'s' * (len(values) != 1)}" if differ else ""
             remark = gaps(values) or count
             names.append(f"{name} ({remark})" if remark else name)
-            points = {"marker": "o", "markersize": 4, "alpha": 0.5, "color": COLOURS[0]}
-            axis.plot(values, np.full(len(values), place), linestyle="", **points)
+            points = {"marker": "o", "markersize": 4, "alpha": 0.6, "linestyle": ""}
+            colour = look(looks[name])["color"]
+            axis.plot(values, np.full(len(values), place), **points, color=colour)
             mean = finite_mean(values)
             if np.isfinite(mean):
                 axis.plot([mean, mean], [place - 0.3, place + 0.3], color="black", linewidth=2)
@@ -210,7 +214,7 @@ def accuracy_of_models(
         axis.axvline(100 * target, **REFERENCE)
         axis.set_yticks(range(len(models)), names)
         axis.set(ylim=(len(models) - 0.5, -0.75), xlabel="test accuracy, % of images")
-        seed = Line2D([], [], linestyle="", **points | {"label": "one seed"})
+        seed = Line2D([], [], **points, color="0.3", label="one seed")
         bar = Line2D([], [], color="black", linewidth=2, label="mean over seeds")
         legend(figure, seed, bar, reference_line(target_name))
     return figure
@@ -237,7 +241,7 @@ def scatter(
         for axis, (xlabel, (x, y)) in zip(axes, panels.items(), strict=True):
             x, y = finite(x), finite(y)
             usable = np.isfinite(x + y)
-            for k, group in enumerate(dict.fromkeys(groups.tolist())):
+            for group, k in places(groups.tolist()).items():
                 chosen = usable & (groups == group)
                 axis.plot(x[chosen], y[chosen], **dots(k), markersize=4, alpha=0.6, label=group)
             axis.set(xlabel=xlabel, title=gaps(x + y, "point"))
@@ -269,16 +273,16 @@ def study_summary(table: pd.DataFrame, settings: list[str], metric: str, title: 
         axis = figure.subplots()
         step = min(0.08, 0.8 / len(groups))
         for k, (values, rows) in enumerate(groups):
-            places = np.arange(len(levels)) + step * (k - (len(groups) - 1) / 2)
+            at = np.arange(len(levels)) + step * (k - (len(groups) - 1) / 2)
             found = [finite(rows.loc[rows[across] == level, metric]) for level in levels]
-            for place, of_seeds in zip(places, found, strict=True):
+            for place, of_seeds in zip(at, found, strict=True):
                 dot = {"marker": ".", "linestyle": "", "alpha": 0.35, "color": look(k)["color"]}
                 axis.plot(np.full(len(of_seeds), place), of_seeds, **dot)
             means = np.array([finite_mean(of_seeds) for of_seeds in found])
             low, high = np.array([_interval(of_seeds) for of_seeds in found]).T
             label = ", ".join(f"{n} {v}" for n, v in zip(others, values, strict=True))
             ends = np.maximum([means - low, high - means], 0)  # equal seeds: rounding errors
-            axis.errorbar(places, means, ends, **look(k), capsize=3, label=label or None)
+            axis.errorbar(at, means, ends, **look(k), capsize=3, label=label or None)
         long = sum(len(str(level)) + 2 for level in levels) > 80
         axis.set_xticks(range(len(levels)), levels, **({"rotation": 45} if long else {}))
         axis.set(xlabel=across, ylabel=f"{metric} (bars: 95 % intervals)")

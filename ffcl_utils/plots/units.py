@@ -20,6 +20,7 @@ from ffcl_utils.plots.style import (
     log_axis,
     look,
     nothing,
+    places,
     reference_line,
     rows_of,
     say,
@@ -211,13 +212,14 @@ def weight_histograms(weights: dict[str, list[np.ndarray]], note: str) -> Figure
     if not layers:
         return nothing(title, note)
     bins = np.linspace(-5, 5, 101)
+    looks = places(weights)
     columns = min(4, layers)
     height = 0.9 + 3.1 * rows_of(layers, columns)
     with frame(max(6.5, 3.6 * columns), height, title, note) as figure:
         axes = grid(figure, layers, columns)
         for k, axis in enumerate(axes):
             lines, densities = [f"layer {k + 1}"], []
-            for m, (name, stack) in enumerate(weights.items()):
+            for name, stack in weights.items():
                 if k >= len(stack):
                     continue
                 values = finite(stack[k]).ravel()
@@ -229,7 +231,7 @@ def weight_histograms(weights: dict[str, list[np.ndarray]], note: str) -> Figure
                 count, _ = np.histogram(values / np.sqrt(np.mean(np.square(values))), bins)
                 density = count / (len(values) * np.diff(bins))
                 density = np.where(density > 0, density, np.nan)
-                style = look(m) | {"marker": ""}
+                style = look(looks[name]) | {"marker": ""}
                 axis.plot((bins[1:] + bins[:-1]) / 2, density, label=name, **style)
                 densities.append(density)
             if densities:

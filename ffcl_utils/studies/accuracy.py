@@ -6,12 +6,15 @@ of the pairs of one class, all else equal.
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from ffcl_utils import rules
+from ffcl_utils.analysis import locality
 from ffcl_utils.analysis.errors import confusion_matrices, worst_errors
-from ffcl_utils.analysis.locality import off_layer_gradient
+from ffcl_utils.analysis.locality import Learning, off_layer_gradient, spread
 from ffcl_utils.config import RuleConfig
 from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.learning.training import PerSeed
 from ffcl_utils.learning.twins import accuracies
 from ffcl_utils.studies.paper_settings import paper_settings
 
@@ -96,10 +99,23 @@ def silent_images(networks: dict, data: Dataset) -> dict[tuple[str, str], np.nda
 def gradient_across_layers(networks: dict, data: Dataset) -> np.ndarray:
     """Largest gradient (S,) of a layer's loss on another layer's weights, in any network."""
     largest = [
-        off_layer_gradient(rule.example_losses(data), rule.layers()).numpy()
+        off_layer_gradient(rule.example_losses(spread(data)), rule.layers()).numpy()
         for rule in networks.values()
     ]
     return np.max(largest, axis=0)
+
+
+def learning(networks: dict, data: Dataset) -> dict[str, Learning]:
+    """For the diagram, measured: which layers each loss of the twins changes."""
+    rule = networks["balanced"]
+    return {"improved FFCL": of_twins(rule.example_losses(spread(data)), rule.layers())}
+
+
+def of_twins(losses: PerSeed, layers: dict[str, list[Tensor]]) -> Learning:
+    """Of any rule of twins, which layers each of its losses (S,) changes."""
+    names = {name: f"representation\nloss {name[-1]}" for name in losses if name != "output"}
+    names["output"] = "classification\nloss"
+    return locality.learning(losses, layers, names, ("image x", "image x′"))
 
 
 def settings_tables(networks: dict, data: Dataset) -> dict[str, pd.DataFrame]:

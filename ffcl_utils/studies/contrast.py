@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from ffcl_utils import rules
-from ffcl_utils.analysis.locality import off_layer_gradient
+from ffcl_utils.analysis import locality
+from ffcl_utils.analysis.locality import Learning, off_layer_gradient, spread
 from ffcl_utils.analysis.statistics import paired_difference
 from ffcl_utils.claims.ledger import claim
 from ffcl_utils.config import ConfigError, RuleConfig
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.learning.twins import accuracies, with_mean
 from ffcl_utils.rules.base import Rule
+from ffcl_utils.studies.accuracy import of_twins
 
 MIRROR, BACKPROP, SAME = "mirror contrast", "backprop", "backprop, same ingredients"
 Network = Literal["paper", "wide"]
@@ -118,7 +120,20 @@ def error_curves(networks: dict[str, Rule]) -> dict[str, np.ndarray]:
 def gradient_across_layers(networks: dict[str, Rule], data: Dataset) -> np.ndarray:
     """Largest gradient (S,) of a layer's loss on another layer's weights, in the trained twins."""
     rule = networks[MIRROR]
-    return off_layer_gradient(rule.example_losses(data), rule.layers()).numpy()
+    return off_layer_gradient(rule.example_losses(spread(data)), rule.layers()).numpy()
+
+
+def learning(networks: dict[str, Rule], data: Dataset) -> dict[str, Learning]:
+    """For the diagram, measured: which layers each loss changes, of the twins and of backprop."""
+    twins = networks[MIRROR]
+    found = {MIRROR: of_twins(twins.example_losses(spread(data)), twins.layers())}
+    if BACKPROP in networks:
+        one = networks[BACKPROP]
+        names = {"cross_entropy": "cross-entropy"}
+        found[BACKPROP] = locality.learning(
+            one.example_losses(spread(data)), one.layers(), names, ("image",)
+        )
+    return found
 
 
 def ablation_effects(runs: pd.DataFrame) -> pd.DataFrame:

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from ffcl_utils import rules
+from ffcl_utils.analysis import locality
 from ffcl_utils.analysis.ensembles import PERMUTATIONS
+from ffcl_utils.analysis.locality import Learning, spread
 from ffcl_utils.analysis.sparsity import mean_hoyer
 from ffcl_utils.config import ConfigError, RuleConfig
 from ffcl_utils.data.datasets import Dataset
-from ffcl_utils.rules._goodness import GoodnessRule
+from ffcl_utils.rules._goodness import WATCHED, GoodnessRule
 from ffcl_utils.rules.base import Rule, right
 from ffcl_utils.studies.printed import HOYER
 
@@ -110,12 +112,33 @@ def accuracy_of_layers(networks: dict[str, Rule], data: Dataset) -> dict[str, np
     return found
 
 
-def accuracy_curves(networks: dict[str, Rule]) -> dict[str, dict[str, np.ndarray]]:
-    """Test accuracy per epoch (E, S) by model, for the figure."""
+def learning(networks: dict[str, Rule], data: Dataset) -> dict[str, Learning]:
+    """For the diagram, measured: which layers each loss of FF, BP/FF and BP changes."""
+    names = {f"layer{k}": f"goodness of\nlayer {k}" for k in range(1, 4)}
+    names |= {"goodness": "goodness of\nall layers", "cross_entropy": "cross-entropy"}
     return {
-        name: {"test": next(iter(rule.history.starting_with("test_accuracy/").values()))}
-        for name, rule in networks.items()
+        name: locality.learning(
+            networks[name].example_losses(spread(data)),
+            networks[name].layers(),
+            names,
+            ("image" if name == "BP" else "image with a label",),
+        )
+        for name in ("FF", "BP/FF", "BP")
     }
+
+
+def accuracy_curves(networks: dict[str, Rule], data: Dataset) -> dict[str, dict[str, np.ndarray]]:
+    """Test accuracy per epoch (E, S) by model, a panel for each number of test images.
+
+    FF and BP/FF are watched on the first images only, as they need ten passes for each.
+    """
+    panels: dict[str, dict[str, np.ndarray]] = {}
+    every = len(data.test_images)
+    for name, rule in networks.items():
+        ((key, curve),) = rule.history.starting_with("test_accuracy/").items()
+        watched = min(WATCHED, every) if key == "watched" else every
+        panels.setdefault(f"{watched:,} test images", {})[name] = curve
+    return panels
 
 
 def goodness_curves(networks: dict[str, Rule]) -> dict[str, dict[str, np.ndarray]]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ffcl_utils.analysis.locality import off_layer_gradient
+from ffcl_utils.analysis.locality import learning, off_layer_gradient, spread
 
 
 @pytest.fixture
@@ -39,3 +39,33 @@ def test_both_twins_of_a_seed_count():
     crossed = off_layer_gradient(losses, {"layer1": [twins], "output": [own]})
     assert crossed[1].item() == 7.0
     assert crossed[0].item() == 5.0
+
+
+def test_a_loss_changes_the_layers_that_it_has_a_gradient_on(layers):
+    (one,), (other,) = layers.values()
+    losses = {
+        "own": (one**2).sum(1),
+        "all": (one * other).sum(1),
+        "nothing": torch.zeros(2, requires_grad=True),
+        "where it is flat": (one.clamp(max=0) * other.detach()).sum(1),
+    }
+    found = learning(losses, layers, {"own": "the loss"}, ("an image",))
+    assert found.layers == ["layer 1", "output"]
+    assert found.losses == {
+        "the loss": ["layer 1"],
+        "all": ["layer 1", "output"],
+        "nothing": [],
+        "where it is flat": [],
+    }
+    assert found.sees == ("an image",)
+
+
+def test_spread_images_come_from_the_whole_dataset(digits):
+    found = spread(digits, 100)
+    counts = found.train_labels.bincount(minlength=10)
+    assert counts.min() >= 5 and counts.max() <= 15  # the digits are sorted by class
+    assert found.train_images.shape == (100, 784)
+    assert torch.equal(found.train_images[-1], digits.train_images[-1])
+    assert found.test_images is digits.test_images
+    every = spread(digits, len(digits.train_labels))
+    assert torch.equal(every.train_images, digits.train_images)

@@ -34,13 +34,35 @@ def test_no_two_series_look_alike(series, count, keys):
     assert series(count) == series(0)
 
 
+def test_models_keep_their_colour_and_others_take_what_is_free():
+    names = ["third", "BP", "FF, untrained", "FF", "BP, rate 0.01", "other", "third", "BPX"]
+    found = style.places(names)
+    assert list(found) == list(dict.fromkeys(names))
+    colours = {name: k % len(style.COLOURS) for name, k in found.items()}
+    for name in ("BP", "FF", "BP, rate 0.01"):
+        assert colours[name] == style.MODELS[name]
+    assert colours["FF, untrained"] == colours["FF"] and found["FF, untrained"] != found["FF"]
+    others = {colours[name] for name in ("third", "other", "BPX")}
+    assert len(others) == 3 and not others & {colours[n] for n in ("BP", "FF", "BP, rate 0.01")}
+
+
+@pytest.mark.parametrize("count", [1, 7, 40])
+def test_without_a_model_names_are_numbered_as_they_come(count):
+    assert list(style.places(map(str, range(count))).values()) == list(range(count))
+
+
+def test_no_two_of_many_series_have_one_place():
+    names = [f"{model}, {k}" for model in style.MODELS for k in range(5)] + ["a", "b", "c"]
+    assert len(set(style.places(names).values())) == len(names)
+
+
 def test_a_saved_png_has_120_dots_per_inch(tmp_path):
     style.save(drawn(), tmp_path / "figure.png")
     with Image.open(tmp_path / "figure.png") as image:
         assert image.size == (720, 360)
 
 
-@pytest.mark.parametrize("suffix", ["png", "svg"])
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_the_same_figure_gives_the_same_bytes(tmp_path, suffix):
     figure, other = drawn(), drawn()
     for k, one in enumerate((figure, figure, other)):

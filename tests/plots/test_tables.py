@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.container import BarContainer
 
 from ffcl_utils import plots
@@ -61,22 +62,49 @@ def test_bars_are_means_and_points_are_seeds(count, rng, words):
     assert all(left[1] <= right[0] for left, right in pairwise(edges))
 
 
-def test_printed_ranges_are_brackets_beside_the_bars(rng, words):
+def test_printed_ranges_are_bands_across_their_bars(rng, words):
     values = {"FF": rng.random((2, 3)), "BP": rng.random((3, 3))}
     ranges = {"FF": [(0.2, 0.4), (0.5, 0.5)], "unknown": [(0, 1)]}
     figure = plots.per_layer(values, "t", "y", "n", ranges)
     (axis,) = figure.axes
-    assert "printed range (bracket)" in words(figure)
-    brackets = [line for line in axis.lines if line.get_linestyle() == "-"]
-    assert [sorted(set(line.get_ydata())) for line in brackets] == [[0.2, 0.4], [0.5]]
-    for line in brackets:
-        for bar in axis.patches:
-            inside = (line.get_xdata() > bar.get_x()) & (
-                line.get_xdata() < bar.get_x() + bar.get_width()
-            )
-            assert not inside.any()
+    assert "printed in the paper" in words(figure)
+    of_bars = [bar for container in axis.containers for bar in container]
+    bands = [patch for patch in axis.patches if patch not in of_bars]
+    low, thin = bands
+    np.testing.assert_allclose([low.get_y(), low.get_height()], [0.2, 0.2])
+    # One printed figure: a band around it, thin but seen.
+    assert thin.get_y() + thin.get_height() / 2 == pytest.approx(0.5)
+    assert 0 < thin.get_height() < 0.02
+    for band, bar in zip(bands, of_bars, strict=False):
+        assert band.get_x() < bar.get_x()
+        assert band.get_x() + band.get_width() > bar.get_x() + bar.get_width()
+        # No bar is hatched without a filling, as bands are.
+        assert band.get_facecolor()[3] == 0 and bar.get_facecolor()[3] > 0
     plain = plots.per_layer(values, "t", "y", "n", {"unknown": [(0, 1)]})
     assert "printed" not in words(plain)
+
+
+def test_a_model_has_one_colour_in_every_figure(rng):
+    """Whatever stands beside it: BP is first here and third there."""
+    values = {"BP": rng.random((2, 3)), "FF, untrained": rng.random((2, 3))}
+    bars = bars_in(plots.per_layer(values, "t", "y", "n"))
+    curves = {"": {"FF": rng.random((4, 3)), "BP/FF": rng.random((4, 3)), "BP": rng.random((4, 3))}}
+    lines = {
+        line.get_label(): to_rgb(line.get_color())
+        for line in plots.accuracy_curves(curves, "n").axes[0].lines
+    }
+    rows = plots.accuracy_of_models({"BP": rng.random(3)}, 0.9, "t", "t", "n").axes[0].lines
+    assert bars["BP"] == lines["BP"] == to_rgb(rows[0].get_color())
+    assert bars["FF, untrained"] == lines["FF"]
+    assert len({lines[name] for name in ("FF", "BP/FF", "BP")}) == 3
+
+
+def bars_in(figure) -> dict:
+    """By label, the colour of a figure's bars."""
+    return {
+        container.get_label(): container[0].get_facecolor()[:3]
+        for container in figure.axes[0].containers
+    }
 
 
 def test_odd_layers(words):

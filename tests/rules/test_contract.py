@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ffcl_utils import rules, store
-from ffcl_utils.analysis.locality import off_layer_gradient
+from ffcl_utils.analysis.locality import learning, off_layer_gradient, spread
 from ffcl_utils.config import PRESETS, ConfigError
 from ffcl_utils.learning import layers
 from ffcl_utils.store.checkpoint import Checkpoint
@@ -157,8 +157,12 @@ def test_a_checkpoint_of_other_settings_is_not_used(name, data, tmp_path):
 def test_a_gradient_crosses_layers_only_where_the_rule_says_so(name, data):
     rule = small_rule(name)
     rule.fit(data)
-    crossed = off_layer_gradient(rule.example_losses(data, images=64), rule.layers())
+    losses, layers = rule.example_losses(spread(data, 257)), rule.layers()
+    crossed = off_layer_gradient(losses, layers)
     assert crossed.shape == (2,)
+    # A loss without any gradient would cross nothing either: each has one on its own layer.
+    for loss, changed in learning(losses, layers, {}, ()).losses.items():
+        assert changed == [loss.replace("layer", "layer ")] if rule.local else changed, loss
     assert bool((crossed == 0).all()) == rule.local
     assert bool((crossed > 0).all()) != rule.local
 

@@ -49,6 +49,9 @@ def test_metrics_are_what_their_names_say(readings, few):
         metrics["balanced/test_accuracy"], metrics["balanced/test_accuracy/first"]
     )
     assert (metrics["off_layer_gradient"] == 0).all()
+    (found,) = study.learning(readings, few).values()
+    assert list(found.losses.values()) == [["layer 1"], ["layer 2"], ["output"]]
+    assert len(found.sees) == 2
     assert (metrics["settings_are_the_papers"] == 0).all()  # seven epochs are not thirty
     layer = rule.representations(few.test_images)[0]
     silent = (layer.max(-1).values == 0).double().mean(-1).numpy()

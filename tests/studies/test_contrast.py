@@ -45,6 +45,10 @@ def test_a_small_study_from_end_to_end(few):
     assert np.array_equal(metrics[f"{MIRROR}/test_accuracy/mean"], last)
     assert len(metrics) == 4
     assert (study.gradient_across_layers(networks, few) == 0).all()
+    found = study.learning(networks, few)
+    own, every = ["layer 1", "layer 2", "output"], [["layer 1", "layer 2", "output"]]
+    assert list(found[MIRROR].losses.values()) == [[layer] for layer in own]
+    assert list(found[BACKPROP].losses.values()) == every
     assert list(study.error_curves(networks))[-1] == "backprop, one network"
     assert list(study.summary(runs).index) == [MIRROR, "every pixel", BACKPROP]
 

@@ -114,7 +114,32 @@ def test_curves_are_those_of_the_history(networks):
     history = networks["BP/FF"].history
     positive = curves["BP/FF, layer2"]["positive data"]
     assert np.array_equal(positive, history["positive_goodness/layer2"])
-    assert models.accuracy_curves(networks)["BP"]["test"].shape == (2, 2)
+
+
+def test_the_curves_of_a_panel_are_of_equally_many_images(networks, few, digits):
+    """FF is watched on 2,000 images at most: with more test images BP needs a panel of its own."""
+    every = f"{len(few.test_labels):,} test images"
+    (panel,) = models.accuracy_curves(networks, few).items()
+    assert panel[0] == every and list(panel[1]) == list(networks)
+    assert all(curve.shape == (2, 2) for curve in panel[1].values())
+    many = replace(
+        few,
+        test_images=digits.test_images.repeat(9, 1)[:3000],
+        test_labels=digits.test_labels.repeat(9)[:3000],
+    )
+    panels = models.accuracy_curves(networks, many)
+    assert {name: set(curves) for name, curves in panels.items()} == {
+        "2,000 test images": {"FF", "BP/FF"},
+        "3,000 test images": {"BP", "BP, rate 0.01"},
+    }
+
+
+def test_the_diagram_shows_who_changes_what(networks, few):
+    found = models.learning(networks, few)
+    every = ["layer 1", "layer 2", "layer 3"]
+    assert list(found["FF"].losses.values()) == [[layer] for layer in every]
+    assert list(found["BP/FF"].losses.values()) == [every]
+    assert list(found["BP"].losses.values()) == [[*every[:2], "output"]]  # small: two layers
 
 
 def test_the_untrained_network_is_ffs_before_its_training(networks):

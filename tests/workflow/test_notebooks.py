@@ -93,6 +93,34 @@ def test_notebooks_are_kept_stripped_and_portable(path):
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda p: p.stem)
+def test_notebooks_teach(path):
+    """Six words of prose at least for a line of code; parameters and a reader's rule aside."""
+    words, lines = 0, 0
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            words += len(cell.source.split())
+        elif not {"parameters", "yours"} & set(cell.metadata.get("tags", [])):
+            lines += sum(bool(line.strip()) for line in cell.source.splitlines())
+    assert words >= 6 * lines
+
+
+TAUGHT = ["01_improved_ffcl_accuracy", "03_forward_forward", "04_sparse_ensembles", "08_beyond_63"]
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_beside_every_figure_it_says_what_to_see(name):
+    """And there is the loss in symbols, a batch worked out, and a diagram."""
+    cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
+    text = "".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert "$$" in text and "## One worked" in text
+    shown = [k for k, cell in enumerate(cells) if "run.figure(" in cell.source]
+    assert len(shown) > 3
+    for k in shown:
+        beside = [cells[i].source for i in (k - 1, k + 1) if cells[i].cell_type == "markdown"]
+        assert any("What to see" in text or "worked" in text for text in beside), cells[k].source
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda p: p.stem)
 def test_parameters_are_literals_with_types(path):
     defaults = default_parameters(path)
     inferred = papermill.inspect_notebook(path)

@@ -211,6 +211,17 @@ def promote(
     claims(reference, write=reference / "claims.json", publish=True)
 
 
+@app.command()
+def reword(reference: Path) -> None:
+    """Bring the text of committed results up to their notebooks, where the code is the same."""
+    from ffcl_utils.workflow.reword import reword as reworded_in
+
+    reworded, other_code = reworded_in(reference)
+    typer.echo(f"new text: {', '.join(reworded) or 'none'}")
+    if other_code:
+        typer.echo(f"their code has changed, run them again: {', '.join(other_code)}")
+
+
 @app.command("rules")
 def list_rules() -> None:
     """Name every learning rule."""

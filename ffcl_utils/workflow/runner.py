@@ -123,10 +123,15 @@ def _finish(executed: Path, staging: Path, output: Path) -> None:
     notebook = nbformat.reads(text, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = _LINK.sub(partial(_link, output), cell.source)
+            cell.source = as_in_results(cell.source, output)
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if out.get("text", "x").strip()]
     nbformat.write(notebook, executed)
+
+
+def as_in_results(text: str, output: Path) -> str:
+    """A notebook's text as it stands in the executed copy in `output`: links lead elsewhere."""
+    return _LINK.sub(partial(_link, output), text)
 
 
 def _link(output: Path, link: re.Match) -> str:

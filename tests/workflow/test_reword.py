@@ -1,0 +1,84 @@
+"""Text of committed results follows its notebooks; outputs and code stay as they ran."""
+
+import shutil
+
+import nbformat
+import pytest
+
+from ffcl_utils.paths import NOTEBOOKS
+from ffcl_utils.records.results import folder_of
+from ffcl_utils.workflow import reword as module
+from ffcl_utils.workflow.reword import reword
+from ffcl_utils.workflow.runs import RunEntry, run
+
+NAME = "09_mirror_neurons"
+
+
+@pytest.fixture
+def reference(tmp_path, monkeypatch):
+    """A copy of one committed result, and of its notebook, which may be edited."""
+    committed = folder_of("") / NAME
+    if not committed.is_dir():
+        pytest.skip("there is no results/short yet")
+    folder = tmp_path / "results" / "short"
+    shutil.copytree(committed, folder / NAME)
+    notebook = tmp_path / f"{NAME}.ipynb"
+    shutil.copy(NOTEBOOKS / notebook.name, notebook)
+    monkeypatch.setattr(RunEntry, "path", property(lambda _: notebook))
+    monkeypatch.setattr(module, "runs", lambda: [run(NAME)])
+    return folder
+
+
+def edit(reference, change) -> None:
+    path = reference.parents[1] / f"{NAME}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook.cells)
+    nbformat.write(notebook, path)
+
+
+def executed(reference):
+    return nbformat.read(reference / NAME / "executed.ipynb", as_version=4).cells
+
+
+def test_new_text_is_taken_over_and_outputs_stay(reference):
+    before = executed(reference)
+
+    def change(cells):
+        cells[0].source = "# New\n\nSee [01](01_improved_ffcl_accuracy.ipynb)."
+        cells.append(nbformat.v4.new_markdown_cell("the end"))
+
+    edit(reference, change)
+    assert reword(reference) == ([NAME], [])
+    after = executed(reference)
+    assert "](../01_improved_ffcl_accuracy/executed.ipynb)" in after[0].source
+    assert after[-1].source == "the end"
+    code = [[c for c in cells if c.cell_type == "code"] for cells in (before, after)]
+    assert code[0] == code[1]  # with parameters, outputs and counts
+    assert reword(reference) == ([], [])
+
+
+def test_where_the_code_has_changed_nothing_is_touched(reference):
+    before = (reference / NAME / "executed.ipynb").read_bytes()
+
+    def change(cells):
+        cells[0].source = "# New"
+        code = next(c for c in reversed(cells) if c.cell_type == "code")
+        code.source += "\n1 + 1"
+
+    edit(reference, change)
+    assert reword(reference) == ([], [NAME])
+    assert (reference / NAME / "executed.ipynb").read_bytes() == before
+
+
+def test_a_cell_of_code_that_moved_is_other_code(reference):
+    def change(cells):
+        places = [k for k, c in enumerate(cells) if c.cell_type == "code"]
+        first, second = places[-2:]
+        cells[first], cells[second] = cells[second], cells[first]
+
+    edit(reference, change)
+    assert reword(reference) == ([], [NAME])
+
+
+def test_a_folder_without_results_is_left_alone(tmp_path):
+    assert reword(tmp_path) == ([], [])

@@ -1,0 +1,111 @@
+"""The rows of the table of neighbours: every learning rule and its variants (notebook 12)."""
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from ffcl_utils import rules
+from ffcl_utils.config import ConfigError, RuleConfig
+
+Rows = Literal["few", "all", "relaxations"]
+BACKPROP, RANDOM = "backprop", "random layers"
+
+# Networks of other rules, for backpropagation to be compared with them on the same terms.
+_OF_AR = {"layers": (784, 300, 300, 100, 10), "input_scaling": "unit", "learning_rate": 5e-4}
+_OF_PC = _OF_AR | {"layers": (784, 300, 100, 100, 10)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: a rule with settings. published: what its source prints, in words.
+
+    rows: the tables in which it stands.
+    """
+
+    rule: str
+    settings: dict = field(default_factory=dict)
+    published: str = ""
+    rows: tuple[str, ...] = ("all",)
+
+
+def _relaxed(rule: str, settings: dict, published: str = "") -> Row:
+    return Row(rule, settings, published, ("relaxations",))
+
+
+AR, PC = "activation_relaxation", "predictive_coding"
+ROWS = {
+    BACKPROP: Row("backprop", rows=("few", "all")),
+    RANDOM: Row("random_layers", rows=("few", "all")),
+    "FF": Row("forward_forward"),
+    "BP/FF": Row("bp_ff"),
+    "improved FFCL": Row("improved_ffcl", {"pairing": "balanced"}, "up to 63"),
+    "mirror contrast": Row("mirror_contrast", rows=("few", "all")),
+    "Hinton's FF": Row("hinton_ff", published="98.64 (4 × 2000)"),
+    "Hinton's FF, peers": Row("hinton_ff", {"peer_normalisation": 0.03}),
+    "Hinton's FF, read-out": Row("hinton_ff", {"predictor": "read_out"}, "98.55 (3 × 1000)"),
+    "SCFF": Row("self_contrastive_ff", published="98.7 (2 × 2000)"),
+    "pred": Row("local_losses", {"local_loss": "pred"}, "99.32 (3 × 1024, shifts)"),
+    "sim": Row("local_losses", {"local_loss": "sim"}, "99.20 (3 × 1024, shifts)"),
+    "predsim": Row("local_losses", {}, "99.38 (3 × 1024, shifts)", ("few", "all")),
+    "predsim, across layers": Row("local_losses", {"across": True}),
+    "feedback alignment": Row("feedback_alignment"),
+    "direct feedback": Row("feedback_alignment", {"feedback": "direct"}),
+    "AR": Row(AR, published="about 98", rows=("all", "relaxations")),
+    "PC": Row(PC, rows=("all", "relaxations")),
+    "AR, learned weights": _relaxed(AR, {"backward_weights": "learned"}),
+    "AR, random weights": _relaxed(AR, {"backward_weights": "random"}),
+    "AR, no derivative": _relaxed(AR, {"derivative": False}),
+    "AR, learned, no derivative": _relaxed(
+        AR, {"backward_weights": "learned", "derivative": False}
+    ),
+    "AR, random, no derivative": _relaxed(AR, {"backward_weights": "random", "derivative": False}),
+    "PC, recomputed": _relaxed(PC, {"predictions": "recomputed"}),
+    "PC, learned weights": _relaxed(PC, {"backward_weights": "learned"}),
+    "PC, random weights": _relaxed(PC, {"backward_weights": "random"}),
+    "PC, no derivative": _relaxed(PC, {"derivative": False}),
+    "PC, dense error weights": _relaxed(PC, {"error_weights": "learned"}),
+    "PC, all relaxed": _relaxed(
+        PC, {"backward_weights": "learned", "derivative": False, "error_weights": "learned"}
+    ),
+    "backprop, AR's network": Row("backprop", _OF_AR, rows=("all", "relaxations")),
+    "backprop, PC's network": Row("backprop", _OF_PC, rows=("all", "relaxations")),
+}
+# Backpropagation takes the length of these rules' training, and their batches.
+_AS_LONG_AS = {"backprop, AR's network": AR, "backprop, PC's network": PC}
+# Differences of accuracy, seed by seed, that claims are about.
+PAIRS = (
+    ("predsim", "pred"),
+    ("predsim", "sim"),
+    ("predsim", "predsim, across layers"),
+    (BACKPROP, "FF"),
+    *((name, "backprop, AR's network") for name in ROWS if name.partition(",")[0] == "AR"),
+    *((name, "backprop, PC's network") for name in ROWS if name.partition(",")[0] == "PC"),
+)
+
+
+def configure(
+    preset: str,
+    rows: Rows = "all",
+    seeds: int | None = None,
+    first_seed: int | None = None,
+    dataset: str | None = None,
+    epochs: int | None = None,
+) -> dict[str, RuleConfig]:
+    """The settings of every row, by its name; each has as many seeds.
+
+    seeds: 2 at smoke, 3 at short and 5 at paper where nothing is said. Raises ConfigError as
+    `rules.configure` does, and for rows that are not known.
+    """
+    if rows not in get_args(Rows):
+        raise ConfigError(f"rows={rows!r}: choose one of {', '.join(get_args(Rows))}")
+    given = {"first_seed": first_seed, "dataset": dataset, "epochs": epochs}
+    given |= {"seeds": seeds or {"smoke": 2, "short": 3}.get(preset, 5)}
+    configs = {}
+    for name, row in ROWS.items():
+        if rows not in row.rows:
+            continue
+        settings = row.settings
+        if name in _AS_LONG_AS:
+            like = rules.configure(_AS_LONG_AS[name], preset)
+            settings = settings | {"epochs": like.epochs, "batch_size": like.batch_size}
+        configs[name] = rules.configure(row.rule, preset, **(settings | given))
+    return configs

@@ -1,0 +1,212 @@
+"""What is asked of every learning rule on the table of notebook 12.
+
+All see the same images with the same seeds, and the same is asked of each. Where a rule writes a
+label into the image, everything but its accuracy is asked without one.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.neighbors import NearestCentroid
+from sklearn.preprocessing import normalize
+
+from ffcl_utils.analysis.ensembles import (
+    authors_ensembles,
+    class_means,
+    sharing,
+    tested_ensembles,
+)
+from ffcl_utils.analysis.locality import spread
+from ffcl_utils.analysis.similarity import linear_cka
+from ffcl_utils.analysis.sparsity import hoyer_sparsity
+from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.learning.layers import Layers
+from ffcl_utils.learning.losses import CLASSES, cross_entropy_loss
+from ffcl_utils.rules.base import Rule, right
+from ffcl_utils.studies.models import one_by_one
+from ffcl_utils.studies.neighbour_rows import PAIRS, RANDOM, ROWS
+from ffcl_utils.studies.rule_table import seconds_of
+
+PERMUTATIONS = 200  # of the labels, in the test of our ensembles: enough for a table
+PROBES = 2000  # test images on which first layers are compared
+LEARNT_FROM = 5000  # training images from which a layer's class means are taken
+MARKS = (0.9, 0.95, 0.97)  # test accuracies whose first epoch is looked for
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is asked of the networks of one row, seed by seed.
+
+    accuracy: (S,), shares of the test images. layers: (L, S), of each layer alone. hoyer, sharing,
+    size, members: (S,), of layer 1: Hoyer sparsity, how much two classes' ensembles overlap and
+    their mean size as a share of the units (authors' rule), share of the units in an ensemble (our
+    rule). first: (P, units), layer 1 of the first seed for the first test images.
+    """
+
+    accuracy: np.ndarray
+    layers: np.ndarray
+    hoyer: np.ndarray
+    sharing: np.ndarray
+    size: np.ndarray
+    members: np.ndarray
+    first: np.ndarray
+
+
+def measure(rule: Rule, data: Dataset) -> Measured:
+    """Everything that the table says of a row; layers see images without a label."""
+    labels, blank = data.test_labels.numpy(), torch.full_like(data.test_labels, -1)
+    some = spread(data, min(LEARNT_FROM, len(data.train_labels)))
+    unlabelled = torch.full_like(some.train_labels, -1)
+    layers, found, first = [], [], None
+    for one in one_by_one(rule):
+        shown = [layer[0].numpy() for layer in one.representations(data.test_images, blank)]
+        seen = [layer[0].numpy() for layer in one.representations(some.train_images, unlabelled)]
+        layers.append(
+            [
+                nearest_mean_accuracy(learnt, some.train_labels.numpy(), asked, labels)
+                for learnt, asked in zip(seen, shown, strict=True)
+            ]
+        )
+        found.append(_of_layer(shown[0], labels))
+        first = shown[0][:PROBES] if first is None else first
+    accuracy = right(rule, data).double().mean(-1).numpy()
+    return Measured(accuracy, np.array(layers).T, *np.array(found).T, first)
+
+
+def nearest_mean_accuracy(
+    learnt: np.ndarray, labels: np.ndarray, asked: np.ndarray, theirs: np.ndarray
+) -> float:
+    """How well a layer (N, units) tells the classes by itself: a share of the images `asked`.
+
+    The class is that of the nearest mean, of activations at length 1, over the images `learnt`.
+    """
+    nearest = NearestCentroid().fit(normalize(learnt), labels)
+    return float((nearest.predict(normalize(asked)) == theirs).mean())
+
+
+def _of_layer(layer: np.ndarray, labels: np.ndarray) -> tuple[float, float, float, float]:
+    """Hoyer sparsity; sharing and size by the authors' rule; members by ours."""
+    ensembles = authors_ensembles(class_means(layer, labels))
+    sizes = ensembles.mean(1)
+    size = float(sizes[sizes > 0].mean()) if sizes.any() else np.nan
+    members = tested_ensembles(layer, labels, permutations=PERMUTATIONS).any(0).mean()
+    return float(np.nanmean(hoyer_sparsity(layer))), sharing(ensembles), size, float(members)
+
+
+def table(
+    networks: dict[str, Rule], measured: dict[str, Measured], seconds: dict[str, float]
+) -> pd.DataFrame:
+    """One row a rule and variant, means over seeds; accuracies and shares of units in %.
+
+    seconds: of training, a seed (`seconds_a_seed`).
+    """
+    rows = {}
+    for name, found in measured.items():
+        rule, percent = networks[name], 100 * found.accuracy
+        rows[name] = {
+            "accuracy": percent.mean().round(2),
+            "std": percent.std(ddof=1).round(2) if len(percent) > 1 else np.nan,
+            "published": ROWS[name].published,
+            "local": rule.local,
+            "way back": rule.backward_pass,
+            "layers alone": ", ".join(f"{100 * share:.1f}" for share in found.layers.mean(1)),
+            "Hoyer": found.hoyer.mean().round(3),
+            "sharing": np.nanmean(found.sharing).round(3) if found.sharing.size else np.nan,
+            "size": (100 * np.nanmean(found.size)).round(1),
+            "members": (100 * found.members.mean()).round(1),
+            "seconds": round(seconds[name], 1),
+        }
+    return pd.DataFrame(rows).T
+
+
+def seconds_a_seed(networks: dict[str, Rule]) -> dict[str, float]:
+    """Seconds of training a seed, by row, on the machine that trained it, with one thread."""
+    return {name: seconds_of(rule) / rule.config.seeds for name, rule in networks.items()}
+
+
+def epochs_to(networks: dict[str, Rule]) -> pd.DataFrame:
+    """Epochs until the test accuracy first reached each of MARKS, mean over the seeds that did.
+
+    A dash: no seed did. Not of rules whose layers learn one after the other, whose epochs are not
+    comparable, nor of those that are not watched.
+    """
+    rows = {}
+    for name, rule in networks.items():
+        curves = list(rule.history.starting_with("test_accuracy/").values())
+        if len(curves) != 1 or len(curves[0]) != rule.config.epochs:
+            continue
+        rows[name] = {}
+        for mark in MARKS:
+            reached = curves[0] >= mark
+            epochs = reached.argmax(0)[reached.any(0)] + 1
+            rows[name][f"{100 * mark:g} %"] = epochs.mean().round(1) if len(epochs) else "–"
+    return pd.DataFrame(rows).T
+
+
+def update_cosines(networks: dict[str, Rule], data: Dataset) -> dict[str, dict[str, np.ndarray]]:
+    """Cosine of each hidden layer's update with backpropagation's, by row, untrained and trained.
+
+    (layers, S) each. An update is the gradient of the sum of a rule's losses by the weights;
+    backpropagation's is that of the cross-entropy of the same network's output, for the same
+    images. Only of rules with one stack of layers that ends in an output.
+    """
+    found = {}
+    for name, rule in networks.items():
+        if not _classifies(rule):
+            continue
+        before = type(rule)(rule.config)
+        found[name] = {
+            "untrained": _cosines(before, data),
+            "trained": _cosines(rule, data),
+        }
+    return found
+
+
+def _classifies(rule: Rule) -> bool:
+    network = getattr(rule, "network", None)
+    return isinstance(network, Layers) and network.weights[-1].shape[-1] == CLASSES
+
+
+def _cosines(rule: Rule, data: Dataset) -> np.ndarray:
+    some = spread(data, 256)
+    hidden = rule.network.weights[:-1]
+    labels = some.train_labels.expand(rule.config.seeds, -1)
+    losses = torch.stack(list(rule.example_losses(some).values())).sum()
+    logits = rule.network.forward(rule.scaled(some.train_images), local=False)[-1]
+    ours = torch.autograd.grad(losses, hidden, allow_unused=True)
+    theirs = torch.autograd.grad(cross_entropy_loss(logits, labels).sum(), hidden)
+    cosines = [
+        torch.zeros(rule.config.seeds)
+        if one is None
+        else torch.nn.functional.cosine_similarity(one.flatten(1), other.flatten(1))
+        for one, other in zip(ours, theirs, strict=True)
+    ]
+    return torch.stack(cosines).numpy()
+
+
+def likeness(measured: dict[str, Measured]) -> np.ndarray:
+    """Linear CKA (rows, rows) of the first layers of every two rows, one seed each."""
+    firsts = [found.first for found in measured.values()]
+    return np.array([[linear_cka(one, other) for other in firsts] for one in firsts])
+
+
+def metrics(measured: dict[str, Measured]) -> dict[str, np.ndarray]:
+    """The metrics of notebook 12, one figure (S,) per seed each, by name."""
+    found = {}
+    for name, row in measured.items():
+        found[f"{name}/test_accuracy"] = row.accuracy
+        found |= {f"{name}/{what}/layer1": getattr(row, what) for what in _OF_LAYER}
+        for k, values in enumerate(row.layers, start=1):
+            found[f"{name}/accuracy_of_layer/layer{k}"] = values
+        if RANDOM in measured and name != RANDOM:
+            found[f"{name} - {RANDOM}/test_accuracy"] = row.accuracy - measured[RANDOM].accuracy
+    for one, other in PAIRS:
+        if one in measured and other in measured:
+            difference = measured[one].accuracy - measured[other].accuracy
+            found[f"{one} - {other}/test_accuracy"] = difference
+    return found
+
+
+_OF_LAYER = ("hoyer", "sharing", "size", "members")

@@ -24,9 +24,13 @@ function registerNetwork(file) {
   snapshots.set(file.network, [...others, made].sort((one, other) => one.epoch - other.epoch));
 }
 
-/** The last snapshot of a network; undefined where none is loaded. */
-function lastSnapshot(id) {
-  return snapshots.get(id)?.at(-1);
+const epochShown = new Map(); // by a network's id the epoch that is looked at; the last, if not here
+
+/** A network as it is looked at; undefined where that snapshot is not loaded. */
+function shownSnapshot(id) {
+  const loaded = snapshots.get(id) ?? [];
+  const epoch = epochShown.get(id);
+  return epoch === undefined ? loaded.at(-1) : loaded.find((snapshot) => snapshot.epoch === epoch);
 }
 
 function bytesOf(text) {

@@ -38,23 +38,29 @@ function percent(share) {
 
 // --- Networks: loading and choosing ---------------------------------------------------------
 
-function sizeOf(entry) {
-  return `${(entry.snapshots.at(-1).bytes / 1e6).toFixed(1)} MB`;
+/** The snapshot of a network that is looked at, as the list has it. */
+function wanted(entry) {
+  return entry.snapshots.find(({ epoch }) => epoch === epochShown.get(entry.id)) ?? entry.snapshots.at(-1);
 }
 
-/** Load a network's last snapshot, and show what it answers. */
+function sizeOf(entry) {
+  return `${(wanted(entry).bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** Load the snapshot of a network that is looked at, and show what it answers. */
 function load(entry) {
-  if (lastSnapshot(entry.id) || entry.loading) return;
-  entry.loading = true;
-  const script = element("script", { src: entry.snapshots.at(-1).file });
+  const { file } = wanted(entry);
+  if (shownSnapshot(entry.id) || entry.loading === file) return;
+  entry.loading = file;
+  const script = element("script", { src: file });
   script.onload = () => {
-    entry.loading = false;
+    if (entry.loading === file) entry.loading = null;
     nameOptions();
     lookAgain();
     if (at("ensemble-network").value === entry.id) renderAccuracy();
   };
   script.onerror = () => {
-    entry.loading = false;
+    if (entry.loading === file) entry.loading = null;
     entry.failed = true;
     render();
   };
@@ -79,7 +85,7 @@ function nameOptions() {
   const kinds = { "twins-network": "twins", "goodness-network": "goodness", "ensemble-network": "" };
   for (const [id, kind] of Object.entries(kinds)) {
     const entries = NETWORKS.filter((entry) => !kind || entry.kind === kind);
-    const nameOf = (e) => (lastSnapshot(e.id) ? e.name : `${e.name} (loads ${sizeOf(e)})`);
+    const nameOf = (e) => (shownSnapshot(e.id) ? e.name : `${e.name} (loads ${sizeOf(e)})`);
     fillSelect(id, entries.map((entry) => [entry.id, nameOf(entry)]));
   }
 }
@@ -101,7 +107,7 @@ function chosenClass() {
 }
 
 function chosenMembers() {
-  return ensembleOf(lastSnapshot(at("ensemble-network").value), chosenLayer(), chosenClass());
+  return ensembleOf(shownSnapshot(at("ensemble-network").value), chosenLayer(), chosenClass());
 }
 
 /** Let every loaded network look at the image, and show all of it. */
@@ -109,7 +115,7 @@ function lookAgain() {
   found.clear();
   chooseLayers();
   for (const { id } of NETWORKS) {
-    const network = lastSnapshot(id);
+    const network = shownSnapshot(id);
     if (network && shown.image) found.set(id, look(network, shown.image, silencedIn(id)));
   }
   render();
@@ -169,7 +175,7 @@ function makeCards() {
 
 function renderCard(entry) {
   const { card, answer, button, bars } = entry.card;
-  const loaded = lastSnapshot(entry.id);
+  const loaded = shownSnapshot(entry.id);
   const view = found.get(entry.id);
   button.hidden = Boolean(loaded) || entry.loading;
   bars.hidden = !loaded;
@@ -189,7 +195,7 @@ function renderCard(entry) {
 function answerWords(entry, view) {
   if (entry.failed) return ["It could not be loaded."];
   if (entry.loading) return ["It is being loaded …"];
-  if (!lastSnapshot(entry.id)) return ["It is not loaded yet."];
+  if (!shownSnapshot(entry.id)) return ["It is not loaded yet."];
   if (!view) return ["It waits for a digit."];
   const answer = answerOf(view.probabilities);
   const words = [
@@ -264,9 +270,33 @@ function waiting(id) {
   return element("p", { textContent: text });
 }
 
+/** The slider has a place for each snapshot of the chosen twins; with one alone there is none. */
+function renderEpochs(id) {
+  const { snapshots: listed } = entryOf(id);
+  const slider = at("twins-epoch");
+  const place = listed.indexOf(wanted(entryOf(id)));
+  at("twins-epochs").hidden = listed.length < 2;
+  Object.assign(slider, { min: 0, max: listed.length - 1, value: place });
+  const { epoch } = listed[place];
+  const text = epoch === 0 ? "before training" : `after epoch ${epoch} of ${listed.at(-1).epoch}`;
+  slider.setAttribute("aria-valuetext", text);
+  at("twins-epoch-told").textContent = text;
+}
+
+/** Look at the chosen twins at another epoch of their training, everywhere on the page. */
+function epochChosen() {
+  const entry = entryOf(at("twins-network").value);
+  epochShown.set(entry.id, entry.snapshots[Number(at("twins-epoch").value)].epoch);
+  wholeAccuracy.delete(entry.id);
+  load(entry);
+  lookAgain();
+  if (at("ensemble-network").value === entry.id) renderAccuracy();
+}
+
 function renderTwins() {
   const id = at("twins-network").value;
-  const network = lastSnapshot(id);
+  renderEpochs(id);
+  const network = shownSnapshot(id);
   if (!network) return at("twins").replaceChildren(waiting(id));
   const hiddenLayers = network.stacks[0].slice(0, -1);
   const twins = found.get(id)?.hidden ?? network.stacks.map(() => hiddenLayers.map(silent));
@@ -282,7 +312,7 @@ function renderTwins() {
 
 function renderGoodness() {
   const id = at("goodness-network").value;
-  const network = lastSnapshot(id);
+  const network = shownSnapshot(id);
   at("goodness-units").replaceChildren();
   if (!network) return at("goodness").replaceChildren(waiting(id));
   const view = found.get(id);
@@ -337,13 +367,13 @@ function tableOf(caption, head, rows, chosen) {
 
 /** As many layers to choose from as the chosen network has. */
 function chooseLayers() {
-  const network = lastSnapshot(at("ensemble-network").value);
+  const network = shownSnapshot(at("ensemble-network").value);
   if (network) fillSelect("ensemble-layer", network.ensembles.map((_, k) => [k, k + 1]));
 }
 
 function renderEnsemble() {
   const id = at("ensemble-network").value;
-  const network = lastSnapshot(id);
+  const network = shownSnapshot(id);
   at("ensemble-units").hidden = !network;
   if (!network) return at("ensemble-told").replaceChildren(waiting(id));
   const members = chosenMembers();
@@ -379,7 +409,7 @@ function ensembleWords(activations, members) {
 async function renderAccuracy() {
   const mine = ++asked;
   const id = at("ensemble-network").value;
-  const network = lastSnapshot(id);
+  const network = shownSnapshot(id);
   at("accuracy").replaceChildren();
   at("accuracy-told").textContent = network ? "The example digits are being counted …" : "";
   if (!network) return;
@@ -535,6 +565,7 @@ function begin() {
       render();
     };
   }
+  at("twins-epoch").oninput = epochChosen;
   at("goodness-label").onchange = renderGoodness;
   for (const id of ["ensemble-network", "ensemble-layer", "ensemble-class"]) at(id).onchange = ensembleChosen;
   at("silence").onchange = lookAgain;

@@ -39,6 +39,15 @@ def network_files() -> dict[str, object]:
     }
 
 
+def snapshot_files(stem: str) -> list:
+    """Where a network lies as it was during its training, the earliest first; often there is none.
+
+    stem: of the network's file.
+    """
+    folder = REFERENCE / "09_mirror_neurons" / "networks"
+    return sorted(folder.glob(f"{stem}_epoch*.safetensors"))
+
+
 def are_committed() -> bool:
     """Whether every network of `network_files` is there."""
     return all(file.is_file() for file in network_files().values())

@@ -1,7 +1,8 @@
 """The committed networks as a page to play with: it runs them in the browser, without a server.
 
 A page that is opened from the file system cannot fetch files, so what it needs are scripts: each
-network's calls `registerNetwork` with one snapshot, and the page asks for it when it is wanted.
+network's calls `registerNetwork` with one snapshot, at one epoch of its training, and the page asks
+for it when it is wanted.
 """
 
 import base64
@@ -13,7 +14,7 @@ import torch
 
 from ffcl_utils.analysis import ensembles
 from ffcl_utils.data.datasets import Dataset, load
-from ffcl_utils.explore.networks import activations_of, network_files
+from ffcl_utils.explore.networks import activations_of, network_files, snapshot_files
 from ffcl_utils.paths import ROOT
 from ffcl_utils.rules.base import Rule
 from ffcl_utils.store.compact import SCALE, read_compact
@@ -42,14 +43,17 @@ def export(target: Path) -> list[Path]:
     files["examples.js"] = _script("const EXAMPLES = {};", examples(data))
     listed = []
     for name, path in network_files().items():
-        rule = read_compact(path)
-        script = _script("registerNetwork({});", snapshot(path, rule, data))
+        snapshots = []
+        for one in [*snapshot_files(path.stem), path]:
+            rule = read_compact(one)
+            found = snapshot(one, rule, data) | {"network": path.stem}
+            script = _script("registerNetwork({});", found)
+            place = f"networks/{one.stem}.js"
+            files[place] = script
+            snapshots.append({"epoch": found["epoch"], "file": place, "bytes": len(script)})
         kind, at_first = KINDS[rule.config.rule]
-        place = f"networks/{path.stem}.js"
-        files[place] = script
-        one = {"epoch": rule.config.epochs, "file": place, "bytes": len(script)}
         listed.append(
-            {"id": path.stem, "name": name, "kind": kind, "first": at_first, "snapshots": [one]}
+            {"id": path.stem, "name": name, "kind": kind, "first": at_first, "snapshots": snapshots}
         )
     listed.sort(key=lambda network: network["kind"] != "twins")  # the small ones come first
     files["contents.js"] = _script("const NETWORKS = {};", listed)
@@ -75,7 +79,7 @@ def snapshot(path: Path, rule: Rule, data: Dataset) -> dict:
     int8 (inputs, units), scales and biases float32 (units,). `ensembles` has for each hidden layer
     and class one bit a unit, by the authors' rule on all embedded test digits.
     """
-    arrays, _ = load_arrays(path)
+    arrays, header = load_arrays(path)
     stacks = [[_layer(arrays, name, k) for k in _layers(arrays, name)] for name in rule.stacks()]
     labels = data.test_labels
     means = [
@@ -85,7 +89,7 @@ def snapshot(path: Path, rule: Rule, data: Dataset) -> dict:
     settings = rule.config
     return {
         "network": path.stem,
-        "epoch": settings.epochs,
+        "epoch": header.get("epoch", settings.epochs),
         "kind": KINDS[settings.rule][0],
         "scaling": settings.input_scaling,
         "prediction": getattr(settings, "prediction", None),

@@ -17,8 +17,11 @@ LEVELS = 127  # on each side of zero
 SCALE = " scale"  # what the name of a weight's scales ends with
 
 
-def write_compact(path: Path, rule) -> None:
-    """Write the network of a rule's first seed, with its settings, whole or not at all."""
+def write_compact(path: Path, rule, epoch: int | None = None) -> None:
+    """Write the network of a rule's first seed, with its settings, whole or not at all.
+
+    epoch: after which the weights were as they are; None: after the last.
+    """
     one = rule.config.of_seeds(rule.config.first_seed, 1)
     arrays = {}
     for name, tensor in rule.tensors().items():
@@ -29,7 +32,8 @@ def write_compact(path: Path, rule) -> None:
         scale = np.abs(values).max(0) / LEVELS
         arrays[name + SCALE] = scale.astype(np.float32)
         arrays[name] = np.round(values / np.where(scale > 0, scale, 1)).astype(np.int8)
-    save_arrays(path, arrays, {"rule": one.rule, "settings": one.model_dump(mode="json")})
+    header = {"rule": one.rule, "settings": one.model_dump(mode="json")}
+    save_arrays(path, arrays, header if epoch is None else header | {"epoch": epoch})
 
 
 def read_compact(path: Path):

@@ -16,7 +16,7 @@ from ffcl_utils.config import ConfigError, RuleConfig
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.rules.base import Rule
 from ffcl_utils.studies.ensembles import ensemble_rows, find_ensembles, shares
-from ffcl_utils.studies.models import UNTRAINED
+from ffcl_utils.studies.models import UNTRAINED, one_by_one
 
 TWINS, STRANGERS = "twins", "strangers"
 # Of the readings of notebook 07, the two of the claims and the one that learns best.
@@ -27,6 +27,7 @@ READINGS = {
 }
 LAYERS = ("layer1", "layer2")
 PROBES = 2000  # test images on which the networks are compared
+KEPT_EPOCHS = (0, 1, 2, 3, 5, 8, 12, 17, 23)  # that the page to play with shows, beside the last
 Curves = dict[str, dict[str, np.ndarray]]  # by reading, by figure, (1 + E, S)
 
 
@@ -55,6 +56,15 @@ def curves(networks: dict[str, Rule], data: Dataset) -> Curves:
         epochs = [compare(at_epoch, images) for at_epoch in store.epochs_of(rule)]
         found[name] = {figure: np.stack([e[figure] for e in epochs]) for figure in epochs[0]}
     return found
+
+
+def kept_epochs(rule: Rule) -> dict[int, Rule]:
+    """The first seed's twins before the training and after some epochs of it, but the last."""
+    return {
+        epoch: next(one_by_one(at_epoch))
+        for epoch, at_epoch in enumerate(store.epochs_of(rule))
+        if epoch in KEPT_EPOCHS and epoch < rule.config.epochs
+    }
 
 
 def compare(rule: Rule, images) -> dict[str, np.ndarray]:

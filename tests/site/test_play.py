@@ -21,7 +21,7 @@ from ffcl_utils.explore.drawing import like_mnist
 from ffcl_utils.rules._goodness import GoodnessRule
 from ffcl_utils.rules._twins import TwinRule
 from ffcl_utils.site import play
-from ffcl_utils.store.compact import read_compact
+from ffcl_utils.store.compact import read_compact, write_compact
 from ffcl_utils.store.networks import StoreError
 from tests.explore.browser import chromium, page_of_chromium
 
@@ -44,10 +44,30 @@ FLOATS = """
 """
 
 
+TWINS = "improved_ffcl_balanced"
+EARLIER = (0, 4)  # epochs of made-up snapshots: half, and three quarters of the trained weights
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def snapshots(tmp_path_factory):
+    """Earlier snapshots of the twins, made from the trained ones."""
+    made = []
+    for k, epoch in enumerate(EARLIER):
+        rule = read_compact(FILES["improved FFCL, balanced"])
+        with torch.no_grad():
+            for tensor in rule.tensors().values():
+                tensor.mul_((2 + k) / 4)
+        made.append(tmp_path_factory.mktemp("09") / f"{TWINS}_epoch{epoch:02d}.safetensors")
+        write_compact(made[-1], rule, epoch)
+    return made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, snapshots):
     target = tmp_path_factory.mktemp("site") / "play"
-    play.export(target)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(play, "snapshot_files", lambda stem: snapshots if stem == TWINS else [])
+        play.export(target)
     return target
 
 
@@ -73,7 +93,8 @@ def test_everything_is_written_into_the_folder(folder):
     assert wanted <= {path.relative_to(folder).as_posix() for path in there}
 
 
-def test_the_same_bytes_come_out_twice(folder, tmp_path):
+def test_the_same_bytes_come_out_twice(folder, snapshots, tmp_path, monkeypatch):
+    monkeypatch.setattr(play, "snapshot_files", lambda stem: snapshots if stem == TWINS else [])
     written = play.export(tmp_path / "again")
     assert {path for path in (tmp_path / "again").rglob("*") if path.is_file()} == set(written)
     for path in written:
@@ -84,9 +105,12 @@ def test_every_network_is_listed_with_its_size(folder):
     entries = {entry["name"]: entry for entry in listed(folder)}
     assert entries.keys() == FILES.keys()
     for entry in entries.values():
-        (snapshot,) = entry["snapshots"]
-        size = (folder / snapshot["file"]).stat().st_size
-        assert snapshot["bytes"] == size < LIMITS[entry["kind"]]
+        epochs = [snapshot["epoch"] for snapshot in entry["snapshots"]]
+        assert epochs[:-1] == (list(EARLIER) if entry["id"] == TWINS else [])
+        assert epochs[-1] == read_compact(FILES[entry["name"]]).config.epochs
+        for snapshot in entry["snapshots"]:
+            size = (folder / snapshot["file"]).stat().st_size
+            assert snapshot["bytes"] == size < LIMITS[entry["kind"]]
     at_first = {name for name, entry in entries.items() if entry["first"]}
     assert at_first == {"FF", "improved FFCL, literal", "improved FFCL, balanced"}
 
@@ -188,7 +212,7 @@ def seen_by_the_page(page, name, images, labels) -> dict[str, np.ndarray]:
         "({ id, images, labels }) => {"
         + FLOATS
         + """
-          const network = lastSnapshot(id);
+          const network = shownSnapshot(id);
           const views = split(bytesOf(images), 784).map((image) => look(network, image));
           const hidden = (view, i) =>
             network.kind === "goodness" ? view.hidden[labels[i]] : view.hidden.flat();
@@ -335,7 +359,7 @@ def test_silencing_has_the_packages_effect(name, layer, label, numbers, folder, 
     members = members_of(rule, layer, label, digits)
     found = numbers.evaluate(
         """async ([id, layer, label]) => {
-          const network = lastSnapshot(id);
+          const network = shownSnapshot(id);
           const units = ensembleOf(network, layer, label);
           const count = (off) => classAccuracy(network, exampleImages, EXAMPLES.labels, off);
           const [whole, without] = [await count(null), await count({ layer, units })];
@@ -356,7 +380,7 @@ def test_silencing_has_the_packages_effect(name, layer, label, numbers, folder, 
 def test_only_the_twin_that_predicts_is_silenced(numbers):
     first, second, before = numbers.evaluate(
         """() => {
-          const network = lastSnapshot("improved_ffcl_literal");
+          const network = shownSnapshot("improved_ffcl_literal");
           const off = { layer: 1, units: new Uint8Array(64).fill(1) };
           const [first, second] = look(network, exampleImages[0], off).hidden;
           const before = look(network, exampleImages[0]).hidden[1];
@@ -422,13 +446,43 @@ def test_a_network_is_loaded_when_it_is_chosen(opened):
 def test_several_snapshots_of_a_network_can_be_there(opened):
     epochs = opened.evaluate(
         """() => {
-          const last = lastSnapshot("improved_ffcl_literal");
+          const last = shownSnapshot("improved_ffcl_literal");
           registerNetwork({ ...last, epoch: 3, stacks: [], ensembles: [] });
-          return [lastSnapshot("improved_ffcl_literal") === last,
+          return [shownSnapshot("improved_ffcl_literal") === last,
                   ...snapshots.get("improved_ffcl_literal").map((snapshot) => snapshot.epoch)];
         }"""
     )
     assert epochs == [True, 3, 30]
+
+
+@browser_test
+def test_the_slider_shows_the_twins_during_their_training(opened, snapshots):
+    """With the keyboard: the network that answers is that of the epoch, and so is the accuracy."""
+    page = opened
+    page.select_option("#ensemble-network", TWINS)
+    expect(page.locator("#accuracy-told")).to_contain_text("balanced gets", timeout=30_000)
+    expect(page.locator("#twins-epoch-told")).to_have_text("after epoch 30 of 30")
+    slider = page.locator("#twins-epoch")
+    slider.focus()
+    for path, epoch, words in zip(
+        reversed(snapshots),
+        reversed(EARLIER),
+        ("after epoch 4 of 30", "before training"),
+        strict=True,
+    ):
+        slider.press("ArrowLeft")
+        expect(page.locator("#twins-epoch-told")).to_have_text(words)
+        expect(page.locator(f"#card-{TWINS} + .answer")).to_contain_text(
+            "It answers", timeout=30_000
+        )
+        assert page.evaluate(f"() => shownSnapshot('{TWINS}').epoch") == epoch
+        scores = page.evaluate(f"() => [...found.get('{TWINS}').probabilities]")
+        image = torch.tensor(page.evaluate("() => [...shown.image]"), dtype=torch.uint8)
+        expected = read_compact(path).predict(image[None])[0, 0]
+        np.testing.assert_allclose(scores, expected, atol=TOLERANCE)
+        assert slider.get_attribute("aria-valuetext") == words
+    page.select_option("#twins-network", "improved_ffcl_literal")
+    expect(page.locator("#twins-epochs")).to_be_hidden()
 
 
 @browser_test

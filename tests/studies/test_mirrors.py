@@ -133,3 +133,15 @@ def test_untrained_units_are_compared_without_the_dead_ones(digits):
     units = study.mirroring_and_selectivity(rule, digits)
     assert not set(range(5)) & set(units[units["seed"] == 0]["unit"])
     assert units["mirrored"].between(-1, 1).all()
+
+
+def test_kept_epochs_are_the_first_seeds_weights_at_that_time(networks):
+    rule = next(iter(networks.values()))
+    kept = study.kept_epochs(rule)
+    assert list(kept) == [0, 1]  # of two epochs; the last is kept elsewhere
+    times = enumerate(store.epochs_of(rule))
+    weights = {k: r.tensors()["first/weight1"][0].clone() for k, r in times}
+    for epoch, one in kept.items():
+        assert one.config.seeds == 1
+        assert torch.equal(one.tensors()["first/weight1"][0], weights[epoch])
+    assert not torch.equal(weights[0], weights[1])

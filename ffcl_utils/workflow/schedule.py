@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -78,7 +79,7 @@ def run_plan(plan: Plan, file: Path, cores: str = "all", profile: str = "") -> i
     ]  # fmt: skip
     own = {COMMAND: str(os.getpid()), PLAN_FILE: str(file.resolve())} | _cache(file.parent)
     process = subprocess.Popen(command, env=os.environ | own)
-    return _watched(process, file.parent / "done", len(plan.jobs))
+    return _watched(process, file.parent / "done", plan)
 
 
 def check_path_for_cluster(python: str) -> None:
@@ -90,9 +91,10 @@ def check_path_for_cluster(python: str) -> None:
         )
 
 
-def _watched(process: subprocess.Popen, done: Path, total: int) -> int:
-    """Wait for Snakemake, and say of every job that has ended how many of them all have."""
+def _watched(process: subprocess.Popen, done: Path, plan: Plan) -> int:
+    """Wait for Snakemake, and say of every job that has ended how far the plan is."""
     seen: set[str] = set()
+    started = time.monotonic()
     status = None
     while status is None:
         try:
@@ -104,8 +106,28 @@ def _watched(process: subprocess.Popen, done: Path, total: int) -> int:
         for marker in sorted(done.glob("*/*"), key=lambda path: path.stat().st_mtime):
             if marker.name not in seen:
                 seen.add(marker.name)
-                print(f"{len(seen)} of {total} done: {marker.name}", flush=True)
+                far = f"{len(seen)} of {len(plan.jobs)} done: {marker.name}"
+                print(f"{far}{time_left(plan, seen, time.monotonic() - started)}", flush=True)
     return status
+
+
+def time_left(plan: Plan, done: set[str], elapsed: float) -> str:
+    """Roughly how much longer a plan takes, in words; nothing where all is done.
+
+    done: names of jobs that have ended. elapsed: seconds since the plan began. By the plan's own
+    estimates of its jobs, at the pace of those that are done.
+    """
+    estimates = {name: job.seconds for name, job in plan.jobs.items()}
+    behind = sum(seconds for name, seconds in estimates.items() if name in done)
+    ahead = sum(estimates.values()) - behind
+    if not behind or not ahead:
+        return ""
+    minutes = elapsed * ahead / behind / 60
+    if minutes < 1:
+        return ", less than a minute left"
+    return (
+        f", about {minutes:.0f} min left" if minutes < 90 else f", about {minutes / 60:.1f} h left"
+    )
 
 
 def check_cores(cores: str) -> None:

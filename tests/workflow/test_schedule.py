@@ -110,6 +110,23 @@ def test_damaged_data_stop_the_workflow_instead_of_falling_back(tmp_path, monkey
         schedule.datasets_embedded("short")
 
 
+@pytest.mark.parametrize(
+    ("done", "elapsed", "said"),
+    [
+        (set(), 30, ""),
+        ({"a", "b"}, 30, ""),
+        ({"b"}, 30, ", less than a minute left"),
+        ({"a"}, 60, ", about 3 min left"),
+        ({"b"}, 3600, ", about 20 min left"),
+        ({"a"}, 7200, ", about 6.0 h left"),
+    ],
+)
+def test_the_time_that_is_left_goes_by_what_is_done(done, elapsed, said, tmp_path):
+    jobs = {"a": job("").model_copy(update={"seconds": 100})}
+    jobs["b"] = job("").model_copy(update={"seconds": 300})
+    assert schedule.time_left(plan_of(tmp_path, **jobs), done, elapsed) == said
+
+
 @pytest.mark.slow
 def test_jobs_run_once_each_after_what_they_need(tmp_path, capfd):
     names = f"[os.environ.get(n) for n in {[*ONE_THREAD, 'FFCL_COMMAND_PID']}]"

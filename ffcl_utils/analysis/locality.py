@@ -1,23 +1,9 @@
 """Does a gradient cross a layer? Which layers does a loss change?"""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-from ffcl_utils.data.datasets import Dataset
-
-IMAGES = 257  # that the losses are looked at on; pairs take one more than there are pairs
-
-
-def spread(data: Dataset, images: int = IMAGES) -> Dataset:
-    """The dataset with so many training images, evenly spread over all that it has.
-
-    The first ones of a dataset that is sorted by class would be of one class: a contrast of classes
-    is 0 there, and has no gradient at all.
-    """
-    rows = torch.linspace(0, len(data.train_images) - 1, images).round().long()
-    return replace(data, train_images=data.train_images[rows], train_labels=data.train_labels[rows])
 
 
 def off_layer_gradient(losses: dict[str, Tensor], layers: dict[str, list[Tensor]]) -> Tensor:

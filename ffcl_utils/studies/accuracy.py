@@ -11,9 +11,10 @@ from torch import Tensor
 from ffcl_utils import rules
 from ffcl_utils.analysis import locality
 from ffcl_utils.analysis.errors import confusion_matrices, worst_errors
-from ffcl_utils.analysis.locality import Learning, off_layer_gradient, spread
+from ffcl_utils.analysis.locality import Learning, off_layer_gradient
 from ffcl_utils.config import RuleConfig
 from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.data.parts import spread
 from ffcl_utils.learning.training import PerSeed
 from ffcl_utils.learning.twins import accuracies
 from ffcl_utils.studies.paper_settings import paper_settings

@@ -11,11 +11,12 @@ import pandas as pd
 
 from ffcl_utils import rules
 from ffcl_utils.analysis import locality
-from ffcl_utils.analysis.locality import Learning, off_layer_gradient, spread
+from ffcl_utils.analysis.locality import Learning, off_layer_gradient
 from ffcl_utils.analysis.statistics import paired_difference
 from ffcl_utils.claims.ledger import claim
 from ffcl_utils.config import ConfigError, RuleConfig
 from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.data.parts import spread
 from ffcl_utils.learning.twins import accuracies, with_mean
 from ffcl_utils.rules.base import Rule
 from ffcl_utils.studies.accuracy import of_twins

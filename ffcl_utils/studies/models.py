@@ -11,10 +11,11 @@ from torch import Tensor
 from ffcl_utils import rules
 from ffcl_utils.analysis import locality
 from ffcl_utils.analysis.ensembles import PERMUTATIONS
-from ffcl_utils.analysis.locality import Learning, spread
+from ffcl_utils.analysis.locality import Learning
 from ffcl_utils.analysis.sparsity import mean_hoyer
 from ffcl_utils.config import ConfigError, RuleConfig
 from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.data.parts import spread
 from ffcl_utils.rules._goodness import WATCHED, GoodnessRule
 from ffcl_utils.rules.base import Rule, right
 from ffcl_utils.studies.printed import HOYER

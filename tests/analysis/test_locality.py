@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ffcl_utils.analysis.locality import learning, off_layer_gradient, spread
+from ffcl_utils.analysis.locality import learning, off_layer_gradient
 
 
 @pytest.fixture
@@ -58,14 +58,3 @@ def test_a_loss_changes_the_layers_that_it_has_a_gradient_on(layers):
         "where it is flat": [],
     }
     assert found.sees == ("an image",)
-
-
-def test_spread_images_come_from_the_whole_dataset(digits):
-    found = spread(digits, 100)
-    counts = found.train_labels.bincount(minlength=10)
-    assert counts.min() >= 5 and counts.max() <= 15  # the digits are sorted by class
-    assert found.train_images.shape == (100, 784)
-    assert torch.equal(found.train_images[-1], digits.train_images[-1])
-    assert found.test_images is digits.test_images
-    every = spread(digits, len(digits.train_labels))
-    assert torch.equal(every.train_images, digits.train_images)

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from ffcl_utils import rules, store
-from ffcl_utils.analysis.locality import learning, off_layer_gradient, spread
+from ffcl_utils.analysis.locality import learning, off_layer_gradient
 from ffcl_utils.config import PRESETS, ConfigError
+from ffcl_utils.data.parts import spread
 from ffcl_utils.learning import layers
 from ffcl_utils.store.checkpoint import Checkpoint
 from ffcl_utils.store.networks import load_arrays

@@ -20,6 +20,7 @@ _TESTS: dict[str, tuple[Callable[[np.ndarray, float], bool], str]] = {
     "size_at_least": (lambda v, bound: abs(mean(v)) >= bound, "at least {} away from 0"),
     "interval_above": (lambda v, bound: ends(v)[0] > bound, "95 % interval above {}"),
     "interval_below": (lambda v, bound: ends(v)[1] < bound, "95 % interval below {}"),
+    "seeds_at_least": (lambda v, bound: len(v) >= bound, "from at least {} seeds"),
     "interval_without": (
         lambda v, bound: ends(v)[0] > bound or ends(v)[1] < bound,
         "95 % interval without {}",

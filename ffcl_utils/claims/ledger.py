@@ -37,7 +37,7 @@ class Claim(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     id: str = Field(pattern=r"^[A-Z]\d+([a-z]|-[a-z]+)?$")
-    paper: Literal["improved FFCL", "emergent representations", "ours"]
+    paper: Literal["improved FFCL", "emergent representations", "ours", "other papers"]
     where: Literal["abstract", "method", "experiments", "printed outputs", "–"]
     statement: str = Field(min_length=1)
     paper_says: str = Field(min_length=1)

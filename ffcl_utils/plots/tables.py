@@ -250,6 +250,52 @@ def scatter(
     return figure
 
 
+def named_points(
+    points: dict[str, tuple[float, np.ndarray]], xlabel: str, ylabel: str, title: str, note: str
+) -> Figure:
+    """One point a model with its name beside it: a figure of x, and the mean of y over seeds.
+
+    points: by name, x > 0 on a log axis, and y (S,), whose standard deviation is the bar.
+    """
+    if not points:
+        return nothing(title, note)
+    looks = places(points)
+    with frame(10, 6.5, title, note) as figure:
+        axis = figure.subplots()
+        for name, (x, y) in points.items():
+            y = finite(y)
+            known = y[np.isfinite(y)]
+            if not len(known):
+                continue
+            deviation = known.std(ddof=1) if len(known) > 1 else 0.0
+            look_of_one = look(looks[name]) | {"linestyle": ""}
+            axis.errorbar(x, known.mean(), deviation, **look_of_one, markersize=5, capsize=2)
+            beside = {"textcoords": "offset points", "xytext": (6, 4), "fontsize": 8}
+            axis.annotate(name, (x, known.mean()), **beside)
+        axis.set_xscale("log")
+        axis.margins(x=0.15)
+        axis.set(xlabel=xlabel, ylabel=f"{ylabel} (bars: standard deviation over seeds)")
+    return figure
+
+
+def likeness_matrix(
+    matrix: np.ndarray, names: Sequence[str], label: str, title: str, note: str
+) -> Figure:
+    """How alike every two of many things are, (N, N) from 0 to 1, figures in the cells."""
+    if not len(names):
+        return nothing(title, note)
+    side = 2.6 + 0.42 * len(names)
+    with frame(side + 1.2, side, title, note) as figure:
+        axis = figure.subplots()
+        image = axis.imshow(finite(matrix), cmap="Blues", vmin=0, vmax=1)
+        write_cells(axis, finite(matrix), "{:.2f}", 0.6)
+        axis.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
+        axis.set_yticks(range(len(names)), names)
+        axis.grid(False)
+        figure.colorbar(image, shrink=0.8, label=label)
+    return figure
+
+
 def study_summary(table: pd.DataFrame, settings: list[str], metric: str, title: str) -> Figure:
     """A metric over the first of the settings, a line for each combination of the others.
 

@@ -47,6 +47,14 @@ ROWS = {
     "sim": Row("local_losses", {"local_loss": "sim"}, "99.20 (3 × 1024, shifts)"),
     "predsim": Row("local_losses", {}, "99.38 (3 × 1024, shifts)", ("few", "all")),
     "predsim, across layers": Row("local_losses", {"across": True}),
+    "FFCL": Row("ffcl"),
+    "CaFo, random blocks": Row("cascaded_forward", {}, "98.60–98.63"),
+    "CaFo, least squares": Row("cascaded_forward", {"predictor": "mse"}),
+    "CaFo, sparsemax": Row("cascaded_forward", {"predictor": "sparsemax"}),
+    "CaFo, DFA blocks": Row("cascaded_forward", {"blocks": "dfa"}, "98.96–99.05"),
+    "unsupervised FF, AE": Row("unsupervised_ff", {"cell": "ae"}),
+    "unsupervised FF, denoising": Row("unsupervised_ff", {"cell": "denoising"}),
+    "unsupervised FF, convolutional": Row("unsupervised_ff", {"cell": "convolutional"}),
     "feedback alignment": Row("feedback_alignment"),
     "direct feedback": Row("feedback_alignment", {"feedback": "direct"}),
     "AR": Row(AR, published="about 98", rows=("all", "relaxations")),
@@ -98,7 +106,8 @@ def configure(
     if rows not in get_args(Rows):
         raise ConfigError(f"rows={rows!r}: choose one of {', '.join(get_args(Rows))}")
     given = {"first_seed": first_seed, "dataset": dataset, "epochs": epochs}
-    given |= {"seeds": seeds or {"smoke": 2, "short": 3}.get(preset, 5)}
+    given = {name: value for name, value in given.items() if value is not None}
+    given["seeds"] = seeds or {"smoke": 2, "short": 3}.get(preset, 5)
     configs = {}
     for name, row in ROWS.items():
         if rows not in row.rows:

@@ -9,29 +9,35 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.neighbors import NearestCentroid
+from scipy.spatial.distance import cdist
 from sklearn.preprocessing import normalize
+from torch.nn.functional import cosine_similarity
 
+from ffcl_utils.analysis import locality
 from ffcl_utils.analysis.ensembles import (
     authors_ensembles,
     class_means,
     sharing,
     tested_ensembles,
 )
-from ffcl_utils.analysis.locality import spread
+from ffcl_utils.analysis.locality import Learning
 from ffcl_utils.analysis.similarity import linear_cka
 from ffcl_utils.analysis.sparsity import hoyer_sparsity
+from ffcl_utils.claims.ledger import ledger
 from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.data.parts import spread
 from ffcl_utils.learning.layers import Layers
 from ffcl_utils.learning.losses import CLASSES, cross_entropy_loss
 from ffcl_utils.rules.base import Rule, right
 from ffcl_utils.studies.models import one_by_one
-from ffcl_utils.studies.neighbour_rows import PAIRS, RANDOM, ROWS
+from ffcl_utils.studies.neighbour_rows import BACKPROP, PAIRS, RANDOM, ROWS
 from ffcl_utils.studies.rule_table import seconds_of
 
 PERMUTATIONS = 200  # of the labels, in the test of our ensembles: enough for a table
 PROBES = 2000  # test images on which first layers are compared
 LEARNT_FROM = 5000  # training images from which a layer's class means are taken
+NOTEBOOK, ACCURACY = "12_neighbours", "test_accuracy"
+TRIVIAL = ("backprop", "random_layers")  # no question which way their hidden layers go
 MARKS = (0.9, 0.95, 0.97)  # test accuracies whose first epoch is looked for
 
 
@@ -82,8 +88,8 @@ def nearest_mean_accuracy(
 
     The class is that of the nearest mean, of activations at length 1, over the images `learnt`.
     """
-    nearest = NearestCentroid().fit(normalize(learnt), labels)
-    return float((nearest.predict(normalize(asked)) == theirs).mean())
+    means = np.nan_to_num(class_means(normalize(learnt), labels), nan=np.inf)
+    return float((cdist(normalize(asked), means).argmin(1) == theirs).mean())
 
 
 def _of_layer(layer: np.ndarray, labels: np.ndarray) -> tuple[float, float, float, float]:
@@ -112,13 +118,19 @@ def table(
             "local": rule.local,
             "way back": rule.backward_pass,
             "layers alone": ", ".join(f"{100 * share:.1f}" for share in found.layers.mean(1)),
-            "Hoyer": found.hoyer.mean().round(3),
-            "sharing": np.nanmean(found.sharing).round(3) if found.sharing.size else np.nan,
-            "size": (100 * np.nanmean(found.size)).round(1),
+            "Hoyer": _mean(found.hoyer).round(3),
+            "sharing": _mean(found.sharing).round(3),
+            "size": (100 * _mean(found.size)).round(1),
             "members": (100 * found.members.mean()).round(1),
             "seconds": round(seconds[name], 1),
         }
     return pd.DataFrame(rows).T
+
+
+def _mean(values: np.ndarray) -> np.float64:
+    """Over the seeds that have a figure; NaN where none has."""
+    known = values[~np.isnan(values)]
+    return known.mean() if len(known) else np.float64("nan")
 
 
 def seconds_a_seed(networks: dict[str, Rule]) -> dict[str, float]:
@@ -150,11 +162,12 @@ def update_cosines(networks: dict[str, Rule], data: Dataset) -> dict[str, dict[s
 
     (layers, S) each. An update is the gradient of the sum of a rule's losses by the weights;
     backpropagation's is that of the cross-entropy of the same network's output, for the same
-    images. Only of rules with one stack of layers that ends in an output.
+    images. Only of rules with one stack of layers that ends in an output; of backpropagation
+    itself it would be 1, and of layers that never learn there is no update.
     """
     found = {}
     for name, rule in networks.items():
-        if not _classifies(rule):
+        if not _classifies(rule) or rule.config.rule in TRIVIAL:
             continue
         before = type(rule)(rule.config)
         found[name] = {
@@ -175,15 +188,38 @@ def _cosines(rule: Rule, data: Dataset) -> np.ndarray:
     labels = some.train_labels.expand(rule.config.seeds, -1)
     losses = torch.stack(list(rule.example_losses(some).values())).sum()
     logits = rule.network.forward(rule.scaled(some.train_images), local=False)[-1]
-    ours = torch.autograd.grad(losses, hidden, allow_unused=True)
+    ours = torch.autograd.grad(losses, hidden)
     theirs = torch.autograd.grad(cross_entropy_loss(logits, labels).sum(), hidden)
-    cosines = [
-        torch.zeros(rule.config.seeds)
-        if one is None
-        else torch.nn.functional.cosine_similarity(one.flatten(1), other.flatten(1))
-        for one, other in zip(ours, theirs, strict=True)
-    ]
+    pairs = zip(ours, theirs, strict=True)
+    cosines = [cosine_similarity(one.flatten(1), other.flatten(1)) for one, other in pairs]
     return torch.stack(cosines).numpy()
+
+
+def cosines_table(cosines: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
+    """`update_cosines`, mean over seeds: a row a rule, columns by state and layer."""
+    rows = {
+        name: {
+            (state, f"layer {k}"): values.mean().round(3)
+            for state, layers in states.items()
+            for k, values in enumerate(layers, start=1)
+        }
+        for name, states in cosines.items()
+    }
+    return pd.DataFrame(rows).T
+
+
+def learning(networks: dict[str, Rule], data: Dataset) -> dict[str, Learning]:
+    """For the diagram, measured: which layers each loss of backpropagation and predsim changes."""
+    names = {"cross_entropy": "cross-entropy", "output": "cross-entropy"}
+    names |= {f"layer{k}": f"predsim {k}" for k in range(1, 9)}
+    some = spread(data)
+    return {
+        name: locality.learning(
+            networks[name].example_losses(some), networks[name].layers(), names, ("image",)
+        )
+        for name in (BACKPROP, "predsim")
+        if name in networks
+    }
 
 
 def likeness(measured: dict[str, Measured]) -> np.ndarray:
@@ -193,19 +229,43 @@ def likeness(measured: dict[str, Measured]) -> np.ndarray:
 
 
 def metrics(measured: dict[str, Measured]) -> dict[str, np.ndarray]:
-    """The metrics of notebook 12, one figure (S,) per seed each, by name."""
+    """The metrics of notebook 12, one figure (S,) per seed each, by name.
+
+    NaN for what a claim of this notebook needs and these rows do not have.
+    """
     found = {}
     for name, row in measured.items():
-        found[f"{name}/test_accuracy"] = row.accuracy
+        found[f"{name}/{ACCURACY}"] = row.accuracy
         found |= {f"{name}/{what}/layer1": getattr(row, what) for what in _OF_LAYER}
         for k, values in enumerate(row.layers, start=1):
             found[f"{name}/accuracy_of_layer/layer{k}"] = values
         if RANDOM in measured and name != RANDOM:
-            found[f"{name} - {RANDOM}/test_accuracy"] = row.accuracy - measured[RANDOM].accuracy
-    for one, other in PAIRS:
-        if one in measured and other in measured:
-            difference = measured[one].accuracy - measured[other].accuracy
-            found[f"{one} - {other}/test_accuracy"] = difference
+            found[f"{name} - {RANDOM}/{ACCURACY}"] = row.accuracy - measured[RANDOM].accuracy
+    found |= _differences({name: row.accuracy for name, row in measured.items()})
+    seeds = len(next(iter(measured.values())).accuracy)
+    for claim in ledger():
+        if claim.notebook == NOTEBOOK:
+            found |= {name: np.full(seeds, np.nan) for name in claim.metrics if name not in found}
+    return found
+
+
+def _differences(accuracy: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The differences of accuracy (S,), seed by seed, that claims are about."""
+    found = {
+        f"{one} - {other}/{ACCURACY}": accuracy[one] - accuracy[other]
+        for one, other in PAIRS
+        if one in accuracy and other in accuracy
+    }
+    for rule in ("AR", "PC"):
+        plain = f"backprop, {rule}'s network"
+        relaxed = [accuracy[name] for name in accuracy if name.startswith(f"{rule}, ")]
+        if relaxed and plain in accuracy:
+            found[f"worst {rule} - {plain}/{ACCURACY}"] = np.min(relaxed, 0) - accuracy[plain]
+    best = "unsupervised FF, convolutional"
+    others = [v for n, v in accuracy.items() if n.startswith("unsupervised FF") and n != best]
+    if best in accuracy and others:
+        difference = accuracy[best] - np.max(others, 0)
+        found[f"convolutional - best other unsupervised FF/{ACCURACY}"] = difference
     return found
 
 

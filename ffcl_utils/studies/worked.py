@@ -1,13 +1,14 @@
-"""The worked batches of notebooks 01, 03 and 08: every loss term by term, a row an image.
+"""The worked batches of notebooks 01, 03, 08 and 12, term by term.
 
-Each table repeats by hand what a function of `learning` computes at once; the mean of its last
-column is what that function returns.
+Each table repeats by hand what a function of `learning` computes at once; of a loss, the mean of
+the last column is what that function returns.
 """
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
-from torch.nn.functional import normalize, softplus
+from torch.nn.functional import cosine_similarity, normalize, softplus
 
 
 def pairs(
@@ -74,6 +75,35 @@ def class_means(first: Tensor, second: Tensor, labels: Tensor, temperature: floa
     return pd.DataFrame(
         table | {"share of the right class": right, "loss": -np.log(right)}
     ).rename_axis("image")
+
+
+def errors(
+    error: Tensor, activations: Tensor, weights: Tensor, random: Tensor, sweeps: int, step: float
+) -> pd.DataFrame:
+    """What reaches a hidden layer of one image by four ways back, and the cosine with backprop's.
+
+    error: (classes,), of the output. activations: (units,), of the ReLU layer. weights, random:
+    (units, classes), those of the output, and fixed ones. sweeps, step: of activation relaxation,
+    from 0. A silent unit gets nothing.
+    """
+    active = activations > 0
+    wanted = weights @ error
+    relaxed = torch.zeros_like(wanted)
+    for _ in range(sweeps):
+        relaxed = relaxed - step * (relaxed - wanted)
+    ways = {
+        "backpropagation": wanted,
+        "feedback alignment": random @ error,
+        f"activation relaxation, {sweeps} sweeps": relaxed,
+        "a local loss": torch.zeros_like(wanted),
+    }
+    rows = {}
+    for way, found in ways.items():
+        found = found * active
+        cosine = cosine_similarity(found, wanted * active, dim=0).item()
+        rows[way] = {f"unit {k}": value for k, value in enumerate(found.tolist())}
+        rows[way]["cosine"] = cosine if found.any() else np.nan
+    return pd.DataFrame(rows).T
 
 
 def _vectors(rows: Tensor) -> list[str]:

@@ -159,7 +159,7 @@ def test_committed_claims_are_what_the_ledger_says_of_the_committed_metrics():
 def test_every_claim_has_a_reference_result_on_the_full_data():
     judged = {"reproduced", "partly", "not reproduced", "supported", "not supported"}
     found = assess(REFERENCE)
-    run = [c for c in ledger() if not c.ours or (REFERENCE / c.run).is_dir()]
+    run = [c for c in ledger() if c.id[0] in "AB" or (REFERENCE / c.run).is_dir()]
     assert [row["id"] for row in found] == [claim.id for claim in run]
     for row in found:
         assert row["verdict"] in judged, row["id"]

@@ -265,3 +265,30 @@ def test_odd_studies(words):
     no_grid = plots.study_summary(study(2), [], "m", "t")
     assert len(no_grid.axes[0].containers) == 1 and "all" in words(no_grid)
     assert "nothing to show" in words(plots.study_summary(table.iloc[:0], ["a"], "m", "t"))
+
+
+def test_named_points_stand_where_their_figures_are(rng, words):
+    points = {"FF": (10.0, np.array([0.9, 0.92])), "one seed": (100.0, np.array([0.5]))}
+    points["diverged"] = (5.0, np.array([NAN, NAN]))
+    figure = plots.named_points(points, "seconds", "accuracy", "t", "n")
+    text = words(figure)
+    assert "FF" in text and "one seed" in text and "diverged" not in text
+    (axis,) = figure.axes
+    assert axis.get_xscale() == "log"
+    found = {note.get_text(): note.xy for note in axis.texts}
+    assert found["FF"] == pytest.approx((10.0, 0.91)) and found["one seed"] == (100.0, 0.5)
+    assert "nothing to show" in words(plots.named_points({}, "x", "y", "t", "n"))
+
+
+@pytest.mark.parametrize("count", [1, 4, 25])
+def test_a_likeness_matrix_has_a_cell_for_every_two(count, rng, words):
+    names = [f"rule number {k}" for k in range(count)]
+    matrix = rng.random((count, count)) * 0.9 + 0.05
+    figure = plots.likeness_matrix(matrix, names, "CKA", "t", "n")
+    text = words(figure)
+    assert all(name in text for name in names)
+    axis = figure.axes[0]
+    cells = {text.get_position(): text.get_text() for text in axis.texts}
+    assert len(cells) == count**2
+    assert cells[(count - 1, 0)] == f"{matrix[0, count - 1]:.2f}"
+    assert "nothing to show" in words(plots.likeness_matrix(np.zeros((0, 0)), [], "", "t", "n"))

@@ -43,6 +43,20 @@ def test_class_means_by_hand():
     assert {"cos(h, μ'4)", "cos(h, μ'9)"} <= set(table.columns)
 
 
+def test_errors_by_hand():
+    weights = torch.tensor([[1.0, -1], [0, 2], [3, 0]])
+    random = torch.tensor([[1.0, 0], [1, 1], [0, 5]])
+    found = worked.errors(
+        torch.tensor([0.5, -0.5]), torch.tensor([2.0, 1, 0]), weights, random, sweeps=2, step=0.5
+    )
+    units = found[["unit 0", "unit 1", "unit 2"]].to_numpy()
+    # Unit 2 is silent: nothing reaches it.
+    expected = [[1, -1, 0], [0.5, 0, 0], [0.75, -0.75, 0], [0, 0, 0]]
+    np.testing.assert_allclose(units, expected)
+    np.testing.assert_allclose(found.cosine[:3], [1, math.sqrt(0.5), 1], rtol=1e-6)
+    assert np.isnan(found.cosine.iloc[3])
+
+
 @given(st.integers(0, 10_000), st.integers(1, 6), st.floats(-0.9, 0.9, allow_subnormal=False))
 def test_a_table_has_the_loss_of_the_function(seed, images, margin):
     one, other = drawn(seed, images, 4), drawn(seed + 1, images, 4)

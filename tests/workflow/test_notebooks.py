@@ -104,7 +104,13 @@ def test_notebooks_teach(path):
     assert words >= 6 * lines
 
 
-TAUGHT = ["01_improved_ffcl_accuracy", "03_forward_forward", "04_sparse_ensembles", "08_beyond_63"]
+TAUGHT = [
+    "01_improved_ffcl_accuracy",
+    "03_forward_forward",
+    "04_sparse_ensembles",
+    "08_beyond_63",
+    "12_neighbours",
+]
 
 
 @pytest.mark.parametrize("name", TAUGHT)
@@ -151,5 +157,5 @@ def test_every_notebook_starts_with_the_way_on_and_what_it_answers(entry):
     for link in runs.links_of_neighbours(entry.name).split(" · "):
         assert link in start
     assert "[00 Overview](00_overview.ipynb)" in start
-    for claim in re.findall(r"[ABX]\d\w?", entry.claims):
+    for claim in re.findall(r"[ABNX]\d\w?", entry.claims):
         assert re.search(rf"\*\*[^*]*\b{claim}\b", start), claim

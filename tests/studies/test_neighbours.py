@@ -1,0 +1,184 @@
+"""The table of all rules: its rows, and measures against other libraries and closed forms."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.neighbors import NearestCentroid
+from sklearn.preprocessing import normalize
+
+from ffcl_utils import rules
+from ffcl_utils.claims.ledger import ledger
+from ffcl_utils.config import PRESETS, ConfigError
+from ffcl_utils.learning.history import History
+from ffcl_utils.studies import neighbours as study
+from ffcl_utils.studies.neighbour_rows import ROWS, configure
+from tests.small import small_config
+
+NARROW = {"backprop": (784, 24, 16, 10), "random_layers": (784, 24, 16, 10)}
+
+
+@pytest.fixture(scope="module")
+def networks(few):
+    """The few rows of the smoke preset, narrow, one epoch each."""
+    trained = {}
+    for name, config in configure("smoke", "few", epochs=1).items():
+        layers = {"layers": NARROW[config.rule]} if config.rule in NARROW else {}
+        trained[name] = rules.rule(config.rule)(config.model_copy(update=layers))
+        trained[name].fit(few)
+        trained[name].origins = [{"finished": "then", "seconds": 3.0}] * 2
+    return trained
+
+
+@pytest.fixture(scope="module")
+def measured(networks, few):
+    return {name: study.measure(rule, few) for name, rule in networks.items()}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("rows", ["few", "all", "relaxations"])
+def test_every_row_has_valid_settings_and_as_many_seeds(preset, rows):
+    configs = configure(preset, rows)
+    assert {c.seeds for c in configs.values()} == {{"smoke": 2, "short": 3, "paper": 5}[preset]}
+    assert all(rows in ROWS[name].rows for name in configs)
+    assert len({repr(c.settings()) + c.rule for c in configs.values()}) == len(configs)
+
+
+def test_every_rule_of_the_folder_has_a_row():
+    assert {row.rule for row in ROWS.values()} == set(rules.names())
+    assert {"all"} <= {rows for row in ROWS.values() for rows in row.rows}
+
+
+def test_backprop_trains_as_long_as_what_it_is_held_against():
+    configs = configure("short", "relaxations")
+    for name, rule in (("AR", "activation_relaxation"), ("PC", "predictive_coding")):
+        ours, plain = configs[name], configs[f"backprop, {name}'s network"]
+        assert ours.rule == rule
+        for setting in ("layers", "epochs", "batch_size", "learning_rate", "input_scaling"):
+            assert getattr(ours, setting) == getattr(plain, setting), setting
+
+
+def test_unknown_rows_are_one_line():
+    with pytest.raises(ConfigError, match="rows='most': choose one of few, all, relaxations"):
+        configure("smoke", "most")
+
+
+def test_the_nearest_mean_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    learnt, asked = rng.random((60, 7)), rng.random((40, 7))
+    labels, theirs = rng.integers(0, 10, 60), rng.integers(0, 10, 40)
+    expected = NearestCentroid().fit(normalize(learnt), labels).predict(normalize(asked))
+    found = study.nearest_mean_accuracy(learnt, labels, asked, theirs)
+    assert found == pytest.approx((expected == theirs).mean())
+
+
+def test_a_class_that_was_not_learnt_is_nobodys_nearest():
+    labels = np.arange(20) % 5
+    learnt = np.eye(5)[labels]
+    assert study.nearest_mean_accuracy(learnt, labels, learnt, labels) == 1
+
+
+def test_a_table_has_what_was_measured(networks, measured):
+    seconds = study.seconds_a_seed(networks)
+    table = study.table(networks, measured, seconds)
+    assert list(table.index) == ["backprop", "random layers", "mirror contrast", "predsim"]
+    assert (table["seconds"] == 1.5).all()  # one job of 3 seconds for two seeds
+    row = measured["predsim"]
+    assert table.loc["predsim", "accuracy"] == pytest.approx(100 * row.accuracy.mean(), abs=0.006)
+    assert len(table.loc["backprop", "layers alone"].split(", ")) == 2
+    assert not table.loc["backprop", "local"] and table.loc["random layers", "local"]
+
+
+def test_metrics_have_every_claims_figure(measured):
+    found = study.metrics(measured)
+    assert all(values.shape == (2,) for values in found.values())
+    for claim in ledger():
+        if claim.notebook == study.NOTEBOOK:
+            assert all(metric in found for metric in claim.metrics), claim.id
+    assert np.isnan(found["AR - backprop, AR's network/test_accuracy"]).all()
+    expected = measured["predsim"].accuracy - measured["random layers"].accuracy
+    assert np.array_equal(found["predsim - random layers/test_accuracy"], expected)
+
+
+def test_the_worst_relaxation_and_the_best_other_cell_are_those_of_each_seed():
+    figures = {
+        "AR": [0.9, 0.9],
+        "AR, no derivative": [0.5, 0.8],
+        "AR, random weights": [0.7, 0.6],
+        "backprop, AR's network": [0.9, 0.95],
+        "unsupervised FF, AE": [0.8, 0.6],
+        "unsupervised FF, denoising": [0.7, 0.75],
+        "unsupervised FF, convolutional": [0.9, 0.7],
+    }
+    rows = {name: np.array(values) for name, values in figures.items()}
+    found = study._differences(rows)
+    worst = found["worst AR - backprop, AR's network/test_accuracy"]
+    np.testing.assert_allclose(worst, [-0.4, -0.35])
+    best = found["convolutional - best other unsupervised FF/test_accuracy"]
+    np.testing.assert_allclose(best, [0.1, -0.05])
+
+
+def test_epochs_are_those_at_which_a_mark_was_first_reached():
+    def watched(curve, epochs=None):
+        history = History((0, 1), {"test_accuracy/all": np.array(curve)}, [])
+        return SimpleNamespace(history=history, config=SimpleNamespace(epochs=epochs or len(curve)))
+
+    networks = {
+        "both": watched([[0.5, 0.91], [0.92, 0.89], [0.96, 0.93]]),
+        "in sequence": watched([[0.99, 0.99]], epochs=1),
+        "shorter than its training": watched([[0.99, 0.99]], epochs=3),
+    }
+    table = study.epochs_to(networks)
+    assert list(table.index) == ["both", "in sequence"]
+    assert table.loc["both"].tolist() == [1.5, 3.0, "–"]
+
+
+def test_settled_errors_and_transposed_feedback_go_where_backprop_goes(few):
+    settled = small_config("activation_relaxation", sweeps=400, tolerance=0)
+    aligned = small_config("feedback_alignment", layers=(784, 24, 16, 10))
+    networks = {}
+    for name, config in (("AR", settled), ("FA", aligned)):
+        networks[name] = rules.rule(config.rule)(config)
+    fa = networks["FA"]
+    cosines = study._cosines(fa, few)
+    assert (np.abs(cosines[0]) < 0.6).all()  # random matrices point anywhere
+    fa.feedback = [weight.detach().mT for weight in fa.network.weights[1:]]
+    np.testing.assert_allclose(study._cosines(fa, few), 1, atol=1e-5)
+    np.testing.assert_allclose(study._cosines(networks["AR"], few), 1, atol=1e-3)
+
+
+def test_cosines_are_of_rules_that_end_in_an_output(networks, few):
+    cosines = study.update_cosines(networks, few)
+    assert list(cosines) == ["predsim"]
+    table = study.cosines_table(cosines)
+    assert isinstance(table, pd.DataFrame) and table.shape == (1, 4)
+    across = small_config("local_losses", across=True)
+    assert study._cosines(rules.rule("local_losses")(across), few).shape == (2, 2)
+
+
+def test_a_first_layer_is_like_itself(measured):
+    matrix = study.likeness(measured)
+    np.testing.assert_allclose(np.diag(matrix), 1, rtol=1e-5)
+    np.testing.assert_allclose(matrix, matrix.T, rtol=1e-5)
+
+
+def test_the_diagram_shows_a_way_back_and_local_losses(networks, few):
+    found = study.learning(networks, few)
+    assert list(found["predsim"].losses.values()) == [["layer 1"], ["layer 2"], ["output"]]
+    assert list(found["backprop"].losses.values()) == [["layer 1", "layer 2", "output"]]
+
+
+def test_what_is_asked_is_asked_without_a_label(few, monkeypatch):
+    rule = rules.rule("backprop")(small_config("backprop"))
+    seen = []
+    plain = type(rule).representations
+
+    def representations(self, images, labels=None):
+        seen.append(labels)
+        return plain(self, images, labels)
+
+    monkeypatch.setattr(type(rule), "representations", representations)
+    study.measure(rule, few)
+    assert seen and all(torch.equal(labels, torch.full_like(labels, -1)) for labels in seen)

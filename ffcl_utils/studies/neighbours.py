@@ -209,16 +209,19 @@ def cosines_table(cosines: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
 
 
 def learning(networks: dict[str, Rule], data: Dataset) -> dict[str, Learning]:
-    """For the diagram, measured: which layers each loss of backpropagation and predsim changes."""
-    names = {"cross_entropy": "cross-entropy", "output": "cross-entropy"}
-    names |= {f"layer{k}": f"predsim {k}" for k in range(1, 9)}
+    """For the diagram, measured: which layers each loss of backpropagation and predsim changes.
+
+    Where neither is there, those of the first row.
+    """
+    names = {f"layer{k}": f"loss of\nlayer {k}" for k in range(1, 9)}
+    names |= {"cross_entropy": "cross-entropy", "output": "cross-entropy"}
     some = spread(data)
+    shown = [name for name in (BACKPROP, "predsim") if name in networks] or [*networks][:1]
     return {
         name: locality.learning(
             networks[name].example_losses(some), networks[name].layers(), names, ("image",)
         )
-        for name in (BACKPROP, "predsim")
-        if name in networks
+        for name in shown
     }
 
 

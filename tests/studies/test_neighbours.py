@@ -168,6 +168,8 @@ def test_the_diagram_shows_a_way_back_and_local_losses(networks, few):
     found = study.learning(networks, few)
     assert list(found["predsim"].losses.values()) == [["layer 1"], ["layer 2"], ["output"]]
     assert list(found["backprop"].losses.values()) == [["layer 1", "layer 2", "output"]]
+    others = {"mirror contrast": networks["mirror contrast"]}
+    assert list(study.learning(others, few)) == ["mirror contrast"]
 
 
 def test_what_is_asked_is_asked_without_a_label(few, monkeypatch):

@@ -155,19 +155,19 @@ def claims(
     write: Annotated[Path | None, typer.Option(help="also write the rows as JSON")] = None,
     publish: Annotated[
         bool,
-        typer.Option("--publish", help="also put the tables into README.md and docs/claims.md"),
+        typer.Option("--publish", help="also put the tables into README.md and docs/"),
     ] = False,
     quiet: Annotated[bool, typer.Option(help="print nothing")] = False,
 ) -> None:
     """Print the verdict on every claim from the results in a preset's folder."""
-    from ffcl_utils.claims import assess, tables
+    from ffcl_utils.claims import assess, neighbours, tables
     from ffcl_utils.files import write_json
 
     rows = assess.assess(folder)
     if write:
         write_json(write, rows)
     if publish:
-        tables.publish(rows, ROOT)
+        tables.publish(rows, ROOT, neighbours.for_page(folder))
     if not quiet:
         typer.echo(tables.plain_table(rows))
         for warning in tables.warnings(rows):

@@ -13,11 +13,12 @@ from ffcl_utils.errors import UserError
 from ffcl_utils.files import write_whole
 
 PAGE = "docs/claims.md"  # of all claims
+RULES_PAGE = "docs/neighbours.md"
 START, END = "<!-- claims: generated from results/ -->", "<!-- end of claims -->"
-# How the ids of a reading's three claims end: accuracy, training and testing loss (notebook 11).
 # The claims that a first look needs: accuracy, decay and locality of the twins; accuracy, sparsity
 # and ensembles of FF; unseen classes; and how far twins get.
 HEADLINES = ("A1", "A1b", "A2", "A4", "B1", "B3", "B4", "X1")
+# How the ids of a reading's three claims end: accuracy, training and testing loss (notebook 11).
 READINGS = {"bal": "balanced, margin 0, batch 512", "rand": "random, margin 0.2, batch 512"}
 
 
@@ -127,12 +128,13 @@ def warnings(rows: list[dict]) -> list[str]:
     return found
 
 
-def publish(rows: list[dict], top: Path) -> None:
-    """Put the tables between the markers of README.md and docs/claims.md in a folder.
+def publish(rows: list[dict], top: Path, rules: str) -> None:
+    """Put the tables between the markers of README.md and of two pages in docs/ in a folder.
 
-    Raises MarkerError, with both files as they were, where one has no markers.
+    rules: the table of all learning rules. Raises MarkerError, with all files as they were, where
+    one has no markers.
     """
-    texts = {"README.md": for_readme(rows), PAGE: for_page(rows)}
+    texts = {"README.md": for_readme(rows), PAGE: for_page(rows), RULES_PAGE: rules}
     texts = {top / name: replace_table(top / name, table) for name, table in texts.items()}
     for path, text in texts.items():
         write_whole(path, methodcaller("write_text", text, encoding="utf-8"))

@@ -20,7 +20,15 @@ from ffcl_utils.workflow.runs import runs
 # The list of its own files that a site has, by which it is known to be one.
 CONTENTS = "site.json"
 # The hand-written pages, in the order of the site's navigation.
-WRITTEN = ("how_it_works", "questions", "glossary", "add_a_rule", "unknown", "cluster")
+WRITTEN = (
+    "how_it_works",
+    "questions",
+    "glossary",
+    "add_a_rule",
+    "unknown",
+    "cluster",
+    "neighbours",
+)
 
 
 class SiteError(UserError):

@@ -7,6 +7,7 @@ from ffcl_utils.claims.tables import (
     END,
     HEADLINES,
     PAGE,
+    RULES_PAGE,
     START,
     MarkerError,
     for_page,
@@ -112,18 +113,20 @@ def test_readme_and_page_show_the_committed_claims(name, made):
     assert text.split(START)[1].split(END)[0].strip() == made(assess(REFERENCE))
 
 
-def test_publishing_writes_both_texts_or_neither(tmp_path):
+def test_publishing_writes_all_texts_or_none(tmp_path):
     write_records(tmp_path / "short", ledger())
     rows = assess(tmp_path / "short")
     (tmp_path / "docs").mkdir()
     before = f"before\n{START}\nold\n{END}\nafter\n"
     (tmp_path / "README.md").write_text(before, encoding="utf-8")
     (tmp_path / PAGE).write_text("no markers", encoding="utf-8")
+    (tmp_path / RULES_PAGE).write_text(before, encoding="utf-8")
     with pytest.raises(MarkerError, match=r"claims\.md has no markers"):
-        publish(rows, tmp_path)
+        publish(rows, tmp_path, "the rules")
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == before
     (tmp_path / PAGE).write_text(before, encoding="utf-8")
-    publish(rows, tmp_path)
+    publish(rows, tmp_path, "the rules")
+    assert (tmp_path / RULES_PAGE).read_text(encoding="utf-8") == before.replace("old", "the rules")
     for name, of in (("README.md", headlines(rows)), (PAGE, rows)):
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert text.startswith(f"before\n{START}\n") and text.endswith(f"\n{END}\nafter\n")

@@ -1,0 +1,57 @@
+"""The table of all rules as text: every row, the sentences by hand, and the committed page."""
+
+import pandas as pd
+
+from ffcl_utils.claims.neighbours import RULES, for_page, sentences
+from ffcl_utils.claims.tables import END, RULES_PAGE, START
+from ffcl_utils.paths import ROOT
+from tests.claims.test_assess import REFERENCE, with_reference
+
+COLUMNS = ["accuracy", "std", "published", "local", "way back", "Hoyer", "seconds"]
+ROWS = {
+    "backprop": [98.0, 0.1, None, False, True, 0.3, 20.0],
+    "random layers": [80.0, 1.0, None, True, False, 0.4, 1.0],
+    "predsim": [98.5, 0.2, "99.38", True, False, 0.9, 60.0],
+    "FF": [97.6, 0.1, None, True, False, 0.9, 30.0],
+    "SCFF": [97.0, 0.1, "98.7", True, False, 0.5, 10.0],
+    "AR": [99.0, 0.1, None, True, True, 0.3, 5.0],
+}
+
+
+def made_up() -> pd.DataFrame:
+    return pd.DataFrame.from_dict(ROWS, orient="index", columns=COLUMNS)
+
+
+def test_sentences_are_what_the_table_says():
+    assert sentences(made_up()) == [
+        "Backpropagation gets 98.0 % right, and layers that never learn 80.0 %.",
+        "Of the rules that send nothing back through the layers, *predsim* is the most accurate: "
+        "98.5 %, 0.5 points above backpropagation.",
+        "The quickest of those within 1 point of it is *FF*, with 30 seconds of training a seed.",
+    ]
+
+
+def test_a_best_rule_below_backprop_is_said_to_be_below():
+    table = made_up().drop(index="predsim")
+    assert "97.6 %, 0.4 points below backpropagation" in sentences(table)[1]
+
+
+def test_every_rule_has_a_row_the_most_accurate_first(tmp_path):
+    (tmp_path / RULES).parent.mkdir()
+    made_up().to_csv(tmp_path / RULES)
+    lines = [line for line in for_page(tmp_path).splitlines() if line.startswith("| ")][2:]
+    assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == [
+        "AR", "predsim", "backprop", "FF", "SCFF", "random layers",
+    ]  # fmt: skip
+    assert lines[1] == "| predsim | 98.50 ± 0.20 | 99.38 | yes | no | 0.90 | 60 |"
+    assert lines[2] == "| backprop | 98.00 ± 0.10 |  | no | yes | 0.30 | 20 |"
+
+
+def test_without_a_result_it_says_so(tmp_path):
+    assert for_page(tmp_path) == "There is no result of notebook 12 yet."
+
+
+@with_reference
+def test_the_page_shows_the_committed_result():
+    text = (ROOT / RULES_PAGE).read_text(encoding="utf-8")
+    assert text.split(START)[1].split(END)[0].strip() == for_page(REFERENCE)

@@ -21,6 +21,7 @@ def reword(reference: Path) -> tuple[list[str], list[str]]:
     those whose code has: these stay as they are, and have to be run again.
     """
     reworded, other_code = [], []
+    there = {path.parent.name for path in reference.glob("*/executed.ipynb")}
     for entry in runs():
         executed = reference / entry.name / "executed.ipynb"
         if not executed.is_file():
@@ -30,7 +31,7 @@ def reword(reference: Path) -> tuple[list[str], list[str]]:
         if _code(ran) != _code(now):
             other_code.append(entry.name)
             continue
-        cells = _merged(now.cells, ran.cells, executed.parent)
+        cells = _merged(now.cells, ran.cells, executed.parent, there)
         if [cell.source for cell in cells] != [cell.source for cell in ran.cells]:
             ran.cells = cells
             write_whole(executed, partial(nbformat.write, ran))
@@ -46,7 +47,9 @@ def _injected(cell: NotebookNode) -> bool:
     return INJECTED in cell.metadata.get("tags", [])
 
 
-def _merged(now: list[NotebookNode], ran: list[NotebookNode], output: Path) -> list[NotebookNode]:
+def _merged(
+    now: list[NotebookNode], ran: list[NotebookNode], output: Path, there: set[str]
+) -> list[NotebookNode]:
     """The text of now, and the code of what ran with its outputs, in the order of now."""
     code = [cell for cell in ran if cell.cell_type == "code"]
     cells = []
@@ -57,6 +60,6 @@ def _merged(now: list[NotebookNode], ran: list[NotebookNode], output: Path) -> l
             if code and _injected(code[0]):
                 cells.append(code.pop(0))
         else:
-            cell.source = as_in_results(cell.source, output)
+            cell.source = as_in_results(cell.source, output, there)
             cells.append(cell)
     return cells

@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -129,15 +130,19 @@ def _finish(executed: Path, staging: Path, output: Path) -> None:
     nbformat.write(notebook, executed)
 
 
-def as_in_results(text: str, output: Path) -> str:
-    """A notebook's text as it stands in the executed copy in `output`: links lead elsewhere."""
-    return _LINK.sub(partial(_link, output), text)
+def as_in_results(text: str, output: Path, there: Collection[str] | None = None) -> str:
+    """A notebook's text as it stands in the executed copy in `output`: links lead elsewhere.
+
+    there: names of runs beside it that have a result, which links lead to; None: all that will.
+    """
+    if there is None:
+        there = {entry.name for entry in runs() if entry.part != "explore"}
+    return _LINK.sub(partial(_link, output, there), text)
 
 
-def _link(output: Path, link: re.Match) -> str:
+def _link(output: Path, there: Collection[str], link: re.Match) -> str:
     """A link to a notebook, as seen from the executed copy in `output`."""
-    written = {entry.name for entry in runs() if entry.part != "explore"}
-    if link[1] in written:
+    if link[1] in there:
         return f"](../{link[1]}/executed.ipynb)"
     source = Path(os.path.relpath(NOTEBOOKS / f"{link[1]}.ipynb", output)).as_posix()
     return f"]({source})"

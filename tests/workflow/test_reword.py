@@ -5,7 +5,6 @@ import shutil
 import nbformat
 import pytest
 
-from ffcl_utils.paths import NOTEBOOKS
 from ffcl_utils.records.results import folder_of
 from ffcl_utils.workflow import reword as module
 from ffcl_utils.workflow.reword import reword
@@ -16,14 +15,16 @@ NAME = "09_mirror_neurons"
 
 @pytest.fixture
 def reference(tmp_path, monkeypatch):
-    """A copy of one committed result, and of its notebook, which may be edited."""
+    """A copy of one committed result, and the notebook that ran there, which may be edited."""
     committed = folder_of("") / NAME
     if not committed.is_dir():
         pytest.skip("there is no results/short yet")
     folder = tmp_path / "results" / "short"
     shutil.copytree(committed, folder / NAME)
     notebook = tmp_path / f"{NAME}.ipynb"
-    shutil.copy(NOTEBOOKS / notebook.name, notebook)
+    ran = nbformat.read(folder / NAME / "executed.ipynb", as_version=4)
+    ran.cells = [c for c in ran.cells if module.INJECTED not in c.metadata.get("tags", [])]
+    nbformat.write(ran, notebook)
     monkeypatch.setattr(RunEntry, "path", property(lambda _: notebook))
     monkeypatch.setattr(module, "runs", lambda: [run(NAME)])
     return folder
@@ -44,13 +45,18 @@ def test_new_text_is_taken_over_and_outputs_stay(reference):
     before = executed(reference)
 
     def change(cells):
-        cells[0].source = "# New\n\nSee [01](01_improved_ffcl_accuracy.ipynb)."
+        cells[
+            0
+        ].source = "# New\n\nSee [01](01_improved_ffcl_accuracy.ipynb), [02](02_loss_decay.ipynb)."
         cells.append(nbformat.v4.new_markdown_cell("the end"))
 
     edit(reference, change)
+    (reference / "01_improved_ffcl_accuracy").mkdir()
+    (reference / "01_improved_ffcl_accuracy" / "executed.ipynb").write_text("a result")
     assert reword(reference) == ([NAME], [])
     after = executed(reference)
     assert "](../01_improved_ffcl_accuracy/executed.ipynb)" in after[0].source
+    assert "/notebooks/02_loss_decay.ipynb)" in after[0].source  # it has no result there
     assert after[-1].source == "the end"
     code = [[c for c in cells if c.cell_type == "code"] for cells in (before, after)]
     assert code[0] == code[1]  # with parameters, outputs and counts

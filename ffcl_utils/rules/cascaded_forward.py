@@ -75,7 +75,7 @@ class CascadedForward(Rule):
     backward_pass = False
     presets = {
         "smoke": {"seeds": 2, "epochs": 4, "batch_size": 100, "layers": (PIXELS, 8, 16, 32)},
-        "short": {"seeds": 3, "epochs": 10, "layers": (PIXELS, 16, 32, 64), "products": "auto"},
+        "short": {"seeds": 3, "epochs": 5, "layers": (PIXELS, 16, 32, 64), "products": "auto"},
         "paper": {"seeds": 5, "products": "auto"},
     }
 

@@ -1,11 +1,9 @@
 """Text of committed results follows its notebooks; outputs and code stay as they ran."""
 
-import shutil
-
 import nbformat
 import pytest
+from nbformat import v4
 
-from ffcl_utils.records.results import folder_of
 from ffcl_utils.workflow import reword as module
 from ffcl_utils.workflow.reword import reword
 from ffcl_utils.workflow.runs import RunEntry, run
@@ -15,19 +13,28 @@ NAME = "09_mirror_neurons"
 
 @pytest.fixture
 def reference(tmp_path, monkeypatch):
-    """A copy of one committed result, and the notebook that ran there, which may be edited."""
-    committed = folder_of("") / NAME
-    if not committed.is_dir():
-        pytest.skip("there is no results/short yet")
-    folder = tmp_path / "results" / "short"
-    shutil.copytree(committed, folder / NAME)
+    """A made-up result of one run, and its notebook, which may be edited."""
     notebook = tmp_path / f"{NAME}.ipynb"
-    ran = nbformat.read(folder / NAME / "executed.ipynb", as_version=4)
-    ran.cells = [c for c in ran.cells if module.INJECTED not in c.metadata.get("tags", [])]
-    nbformat.write(ran, notebook)
+    cells = [
+        v4.new_markdown_cell("# Old\n\nSee [01](01_improved_ffcl_accuracy.ipynb)."),
+        v4.new_code_cell("preset = 'smoke'", metadata={"tags": ["parameters"]}),
+        v4.new_markdown_cell("what to see"),
+        v4.new_code_cell("a = 1\na"),
+        v4.new_code_cell("a + 1"),
+    ]
+    nbformat.write(v4.new_notebook(cells=cells), notebook)
+    ran = nbformat.read(notebook, as_version=4)
+    for count, cell in enumerate((c for c in ran.cells if c.cell_type == "code"), start=1):
+        cell.execution_count = count
+        cell.outputs = [v4.new_output("execute_result", {"text/plain": str(count)})]
+    injected = v4.new_code_cell("preset = 'short'", metadata={"tags": [module.INJECTED]})
+    ran.cells.insert(2, injected)
+    executed = tmp_path / "results" / "short" / NAME / "executed.ipynb"
+    executed.parent.mkdir(parents=True)
+    nbformat.write(ran, executed)
     monkeypatch.setattr(RunEntry, "path", property(lambda _: notebook))
     monkeypatch.setattr(module, "runs", lambda: [run(NAME)])
-    return folder
+    return executed.parents[1]
 
 
 def edit(reference, change) -> None:
@@ -48,7 +55,7 @@ def test_new_text_is_taken_over_and_outputs_stay(reference):
         cells[
             0
         ].source = "# New\n\nSee [01](01_improved_ffcl_accuracy.ipynb), [02](02_loss_decay.ipynb)."
-        cells.append(nbformat.v4.new_markdown_cell("the end"))
+        cells.append(v4.new_markdown_cell("the end"))
 
     edit(reference, change)
     (reference / "01_improved_ffcl_accuracy").mkdir()

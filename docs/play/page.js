@@ -43,6 +43,12 @@ function wanted(entry) {
   return entry.snapshots.find(({ epoch }) => epoch === epochShown.get(entry.id)) ?? entry.snapshots.at(-1);
 }
 
+/** A network's name, and the epoch where it is looked at during its training. */
+function titleOf(entry) {
+  const { epoch } = wanted(entry);
+  return epoch === entry.snapshots.at(-1).epoch ? entry.name : `${entry.name}, epoch ${epoch}`;
+}
+
 function sizeOf(entry) {
   return `${(wanted(entry).bytes / 1e6).toFixed(1)} MB`;
 }
@@ -61,10 +67,10 @@ function load(entry) {
   };
   script.onerror = () => {
     if (entry.loading === file) entry.loading = null;
-    entry.failed = true;
+    entry.failed = file;
     render();
   };
-  entry.failed = false;
+  entry.failed = null;
   document.head.append(script);
   render();
 }
@@ -85,7 +91,7 @@ function nameOptions() {
   const kinds = { "twins-network": "twins", "goodness-network": "goodness", "ensemble-network": "" };
   for (const [id, kind] of Object.entries(kinds)) {
     const entries = NETWORKS.filter((entry) => !kind || entry.kind === kind);
-    const nameOf = (e) => (shownSnapshot(e.id) ? e.name : `${e.name} (loads ${sizeOf(e)})`);
+    const nameOf = (e) => (shownSnapshot(e.id) ? titleOf(e) : `${titleOf(e)} (loads ${sizeOf(e)})`);
     fillSelect(id, entries.map((entry) => [entry.id, nameOf(entry)]));
   }
 }
@@ -168,16 +174,17 @@ function makeCards() {
     const answer = element("p", { className: "answer" });
     const card = element("article", { className: "card" }, title, answer, button, bars);
     card.setAttribute("aria-labelledby", title.id);
-    entry.card = { card, answer, button, bars };
+    entry.card = { card, title, answer, button, bars };
     at("answers").append(card);
   }
 }
 
 function renderCard(entry) {
-  const { card, answer, button, bars } = entry.card;
+  const { card, title, answer, button, bars } = entry.card;
+  title.textContent = titleOf(entry);
   const loaded = shownSnapshot(entry.id);
   const view = found.get(entry.id);
-  button.hidden = Boolean(loaded) || entry.loading;
+  button.hidden = Boolean(loaded || entry.loading);
   bars.hidden = !loaded;
   card.classList.toggle("silenced", Boolean(loaded && silencedIn(entry.id)));
   answer.replaceChildren(...answerWords(entry, view));
@@ -193,8 +200,9 @@ function renderCard(entry) {
 
 /** The sentence of a card: text and elements. */
 function answerWords(entry, view) {
-  if (entry.failed) return ["It could not be loaded."];
-  if (entry.loading) return ["It is being loaded …"];
+  const { file } = wanted(entry);
+  if (entry.failed === file) return ["It could not be loaded."];
+  if (entry.loading === file) return ["It is being loaded …"];
   if (!shownSnapshot(entry.id)) return ["It is not loaded yet."];
   if (!view) return ["It waits for a digit."];
   const answer = answerOf(view.probabilities);
@@ -215,7 +223,7 @@ function answerWords(entry, view) {
 /** All answers in one sentence, for those who cannot see the bars. */
 function renderTold() {
   const answers = NETWORKS.filter(({ id }) => found.has(id)).map(
-    ({ id, name }) => `${name}: ${answerOf(found.get(id).probabilities)}`,
+    (entry) => `${titleOf(entry)}: ${answerOf(found.get(entry.id).probabilities)}`,
   );
   const text = answers.length ? `Answers: ${answers.join("; ")}.` : "";
   if (at("told").textContent !== text) at("told").textContent = text;
@@ -266,7 +274,8 @@ function unitsFigure(name, pixels, activations, largest) {
 
 /** What a section says of a network that is not there yet. */
 function waiting(id) {
-  const text = entryOf(id).failed ? "The network could not be loaded." : "The network is being loaded …";
+  const entry = entryOf(id);
+  const text = entry.failed === wanted(entry).file ? "The network could not be loaded." : "The network is being loaded …";
   return element("p", { textContent: text });
 }
 
@@ -289,6 +298,7 @@ function epochChosen() {
   epochShown.set(entry.id, entry.snapshots[Number(at("twins-epoch").value)].epoch);
   wholeAccuracy.delete(entry.id);
   load(entry);
+  nameOptions();
   lookAgain();
   if (at("ensemble-network").value === entry.id) renderAccuracy();
 }
@@ -420,7 +430,7 @@ async function renderAccuracy() {
   const count = (units) => classAccuracy(network, exampleImages, EXAMPLES.labels, units, pause);
   try {
     if (!wholeAccuracy.has(id)) wholeAccuracy.set(id, await count(null));
-    showAccuracy(entryOf(id).name, wholeAccuracy.get(id), await count(silenced));
+    showAccuracy(titleOf(entryOf(id)), wholeAccuracy.get(id), await count(silenced));
   } catch (error) {
     if (mine === asked) throw error;
   }

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-RULES = Path("12_neighbours") / "rules.csv"
+from ffcl_utils.records.metrics import read_record
+
+RUN = "12_neighbours"
+# Names of two rows, as ffcl_utils/studies/neighbour_rows.py has them.
 BACKPROP, RANDOM = "backprop", "random layers"
+NOTHING = "There is no result of notebook 12 at the preset *short* yet."
 NEAR = 1.0  # percentage points within which a rule is as good as the best for a first try
 
 
@@ -14,12 +18,16 @@ def for_page(folder: Path) -> str:
 
     folder: of a preset's results. Where notebook 12 has not been run, a sentence says so.
     """
-    path = folder / RULES
-    if not path.is_file():
-        return "There is no result of notebook 12 yet."
+    record = folder / RUN / "metrics.json"
+    if not record.is_file():
+        return NOTHING
+    found = read_record(record)
+    if found.preset != "short" or found.changed:
+        return NOTHING
+    path = folder / RUN / "rules.csv"
     found = pd.read_csv(path, index_col=0).sort_values("accuracy", ascending=False)
     lines = [
-        f"| {name} | {row.accuracy:.2f} ± {row.std_over_seeds:.2f} | {_text(row.published)} | "
+        f"| {name} | {row.accuracy:.2f}{_spread(row.std_over_seeds)} | {_text(row.published)} | "
         f"{_yes(row.local)} | {_yes(row.way_back)} | {row.Hoyer:.2f} | {row.seconds:.0f} |"
         for name, row in found.rename(
             columns={"std": "std_over_seeds", "way back": "way_back"}
@@ -54,6 +62,10 @@ def sentences(found: pd.DataFrame) -> list[str]:
         f"{float(near.seconds[quick]):.0f} seconds of training a seed."
     )
     return said
+
+
+def _spread(deviation: float) -> str:
+    return "" if pd.isna(deviation) else f" ± {deviation:.2f}"
 
 
 def _yes(value: object) -> str:

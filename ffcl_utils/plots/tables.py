@@ -22,6 +22,7 @@ from ffcl_utils.plots.style import (
     grid,
     label_rows,
     legend,
+    log_axis,
     look,
     nothing,
     places,
@@ -250,31 +251,38 @@ def scatter(
     return figure
 
 
-def named_points(
-    points: dict[str, tuple[float, np.ndarray]], xlabel: str, ylabel: str, title: str, note: str
+def error_over_cost(
+    points: dict[str, tuple[float, np.ndarray]], xlabel: str, title: str, note: str
 ) -> Figure:
-    """One point a model with its name beside it: a figure of x, and the mean of y over seeds.
+    """One point a model with its name beside it: what it costs, and its mean test error over seeds.
 
-    points: by name, x > 0 on a log axis, and y (S,), whose standard deviation is the bar.
+    points: by name, the cost, above 0, and the accuracy (S,), shares of images, whose standard
+    deviation is the bar. Both axes are logarithmic, small errors at the top: good models, which
+    differ by little, stand apart there. A model without an error is left out.
     """
     if not points:
         return nothing(title, note)
     looks = places(points)
-    with frame(10, 6.5, title, note) as figure:
+    with frame(11, 7.5, title, note) as figure:
         axis = figure.subplots()
-        for name, (x, y) in points.items():
-            y = finite(y)
-            known = y[np.isfinite(y)]
-            if not len(known):
+        errors = []
+        for k, (name, (x, accuracy)) in enumerate(points.items()):
+            error = 100 * (1 - finite(accuracy))
+            known = error[np.isfinite(error)]
+            if not len(known) or known.mean() <= 0:
                 continue
+            errors.append(known.mean())
             deviation = known.std(ddof=1) if len(known) > 1 else 0.0
             look_of_one = look(looks[name]) | {"linestyle": ""}
             axis.errorbar(x, known.mean(), deviation, **look_of_one, markersize=5, capsize=2)
-            beside = {"textcoords": "offset points", "xytext": (6, 4), "fontsize": 8}
-            axis.annotate(name, (x, known.mean()), **beside)
+            below = k % 2  # neighbours in the table are often neighbours here
+            beside = {"textcoords": "offset points", "xytext": (6, -9 if below else 4)}
+            axis.annotate(name, (x, known.mean()), **beside, fontsize=7)
         axis.set_xscale("log")
+        log_axis(axis, np.array(errors))
+        axis.invert_yaxis()
         axis.margins(x=0.15)
-        axis.set(xlabel=xlabel, ylabel=f"{ylabel} (bars: standard deviation over seeds)")
+        axis.set(xlabel=f"{xlabel} (log axis)", ylabel="test error, % of images (log axis)")
     return figure
 
 

@@ -52,7 +52,8 @@ class Job:
         """About how many products of numbers the training takes, to start the longest first."""
         layers = self.config.layers
         weights = sum(a * b for a, b in pairwise(layers))
-        return weights * self.config.epochs * self.config.seeds
+        sweeps = 1 + getattr(self.config, "sweeps", 0)  # of rules that let errors settle
+        return weights * self.config.epochs * self.config.seeds * sweeps
 
     def to_json(self) -> dict:
         """For a plan; `from_json` reads it."""
@@ -172,7 +173,8 @@ def _train(job: Job, folder: Path, progress: Progress) -> None:
         "key": folder.name,
         "content": content(job.config),
         "optimisers": rule.history.optimisers,
-        "trained": {"git_commit": commit, "dirty": dirty} | surroundings(seconds),
+        "trained": {"git_commit": commit, "dirty": dirty, "seeds": len(seeds)}
+        | surroundings(seconds),
     }
     tensors = {name: tensor.numpy(force=True) for name, tensor in rule.tensors().items()}
     for k, seed in enumerate(seeds):

@@ -48,10 +48,12 @@ ROWS = {
     "predsim": Row("local_losses", {}, "99.38 (3 × 1024, shifts)", ("few", "all")),
     "predsim, across layers": Row("local_losses", {"across": True}),
     "FFCL": Row("ffcl"),
-    "CaFo, random blocks": Row("cascaded_forward", {}, "98.60–98.63"),
+    "CaFo, random blocks": Row("cascaded_forward", {}, "98.60–98.63 (32, 128, 512 channels)"),
     "CaFo, least squares": Row("cascaded_forward", {"predictor": "mse"}),
     "CaFo, sparsemax": Row("cascaded_forward", {"predictor": "sparsemax"}),
-    "CaFo, DFA blocks": Row("cascaded_forward", {"blocks": "dfa"}, "98.96–99.05"),
+    "CaFo, DFA blocks": Row(
+        "cascaded_forward", {"blocks": "dfa"}, "98.96–99.05 (32, 128, 512 channels)"
+    ),
     "unsupervised FF, AE": Row("unsupervised_ff", {"cell": "ae"}),
     "unsupervised FF, denoising": Row("unsupervised_ff", {"cell": "denoising"}),
     "unsupervised FF, convolutional": Row("unsupervised_ff", {"cell": "convolutional"}),
@@ -66,7 +68,7 @@ ROWS = {
         AR, {"backward_weights": "learned", "derivative": False}
     ),
     "AR, random, no derivative": _relaxed(AR, {"backward_weights": "random", "derivative": False}),
-    "PC, recomputed": _relaxed(PC, {"predictions": "recomputed"}),
+    "predictive coding, recomputed": _relaxed(PC, {"predictions": "recomputed"}),
     "PC, learned weights": _relaxed(PC, {"backward_weights": "learned"}),
     "PC, random weights": _relaxed(PC, {"backward_weights": "random"}),
     "PC, no derivative": _relaxed(PC, {"derivative": False}),
@@ -107,7 +109,7 @@ def configure(
         raise ConfigError(f"rows={rows!r}: choose one of {', '.join(get_args(Rows))}")
     given = {"first_seed": first_seed, "dataset": dataset, "epochs": epochs}
     given = {name: value for name, value in given.items() if value is not None}
-    given["seeds"] = seeds or {"smoke": 2, "short": 3}.get(preset, 5)
+    given["seeds"] = {"smoke": 2, "short": 3}.get(preset, 5) if seeds is None else seeds
     configs = {}
     for name, row in ROWS.items():
         if rows not in row.rows:

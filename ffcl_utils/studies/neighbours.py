@@ -31,11 +31,11 @@ from ffcl_utils.learning.losses import CLASSES, cross_entropy_loss
 from ffcl_utils.rules.base import Rule, right
 from ffcl_utils.studies.models import one_by_one
 from ffcl_utils.studies.neighbour_rows import BACKPROP, PAIRS, RANDOM, ROWS
-from ffcl_utils.studies.rule_table import seconds_of
 
 PERMUTATIONS = 200  # of the labels, in the test of our ensembles: enough for a table
 PROBES = 2000  # test images on which first layers are compared
 LEARNT_FROM = 5000  # training images from which a layer's class means are taken
+_OF_LAYER = ("hoyer", "sharing", "size", "members")  # figures of layer 1, in this order
 NOTEBOOK, ACCURACY = "12_neighbours", "test_accuracy"
 TRIVIAL = ("backprop", "random_layers")  # no question which way their hidden layers go
 MARKS = (0.9, 0.95, 0.97)  # test accuracies whose first epoch is looked for
@@ -48,7 +48,8 @@ class Measured:
     accuracy: (S,), shares of the test images. layers: (L, S), of each layer alone. hoyer, sharing,
     size, members: (S,), of layer 1: Hoyer sparsity, how much two classes' ensembles overlap and
     their mean size as a share of the units (authors' rule), share of the units in an ensemble (our
-    rule). first: (P, units), layer 1 of the first seed for the first test images.
+    rule). first: (P, units), layer 1 of the first seed for the first test images; zeros where every
+    network has diverged. A network that has diverged has no figures: NaN.
     """
 
     accuracy: np.ndarray
@@ -65,10 +66,17 @@ def measure(rule: Rule, data: Dataset) -> Measured:
     labels, blank = data.test_labels.numpy(), torch.full_like(data.test_labels, -1)
     some = spread(data, min(LEARNT_FROM, len(data.train_labels)))
     unlabelled = torch.full_like(some.train_labels, -1)
+    accuracy = right(rule, data).double().mean(-1).numpy()
     layers, found, first = [], [], None
-    for one in one_by_one(rule):
+    for k, one in enumerate(one_by_one(rule)):
         shown = [layer[0].numpy() for layer in one.representations(data.test_images, blank)]
         seen = [layer[0].numpy() for layer in one.representations(some.train_images, unlabelled)]
+        if not all(np.isfinite(layer).all() for layer in [*shown, *seen]):
+            # It has diverged: what it says is no answer.
+            accuracy[k] = np.nan
+            layers.append([np.nan] * len(shown))
+            found.append([np.nan] * len(_OF_LAYER))
+            continue
         layers.append(
             [
                 nearest_mean_accuracy(learnt, some.train_labels.numpy(), asked, labels)
@@ -77,7 +85,8 @@ def measure(rule: Rule, data: Dataset) -> Measured:
         )
         found.append(_of_layer(shown[0], labels))
         first = shown[0][:PROBES] if first is None else first
-    accuracy = right(rule, data).double().mean(-1).numpy()
+    if first is None:
+        first = np.zeros((min(PROBES, len(labels)), 1))
     return Measured(accuracy, np.array(layers).T, *np.array(found).T, first)
 
 
@@ -98,7 +107,7 @@ def _of_layer(layer: np.ndarray, labels: np.ndarray) -> tuple[float, float, floa
     sizes = ensembles.mean(1)
     size = float(sizes[sizes > 0].mean()) if sizes.any() else np.nan
     members = tested_ensembles(layer, labels, permutations=PERMUTATIONS).any(0).mean()
-    return float(np.nanmean(hoyer_sparsity(layer))), sharing(ensembles), size, float(members)
+    return float(_mean(hoyer_sparsity(layer))), sharing(ensembles), size, float(members)
 
 
 def table(
@@ -111,17 +120,18 @@ def table(
     rows = {}
     for name, found in measured.items():
         rule, percent = networks[name], 100 * found.accuracy
+        known = ~np.isnan(percent)
         rows[name] = {
-            "accuracy": percent.mean().round(2),
-            "std": percent.std(ddof=1).round(2) if len(percent) > 1 else np.nan,
-            "published": ROWS[name].published,
+            "accuracy": _mean(percent).round(2),
+            "std": np.nanstd(percent, ddof=1).round(2) if known.sum() > 1 else np.nan,
+            "published": ROWS[name].published if rule.config.dataset.startswith("mnist") else "",
             "local": rule.local,
             "way back": rule.backward_pass,
-            "layers alone": ", ".join(f"{100 * share:.1f}" for share in found.layers.mean(1)),
+            "layers alone": ", ".join(f"{100 * _mean(share):.1f}" for share in found.layers),
             "Hoyer": _mean(found.hoyer).round(3),
             "sharing": _mean(found.sharing).round(3),
             "size": (100 * _mean(found.size)).round(1),
-            "members": (100 * found.members.mean()).round(1),
+            "members": (100 * _mean(found.members)).round(1),
             "seconds": round(seconds[name], 1),
         }
     return pd.DataFrame(rows).T
@@ -134,8 +144,18 @@ def _mean(values: np.ndarray) -> np.float64:
 
 
 def seconds_a_seed(networks: dict[str, Rule]) -> dict[str, float]:
-    """Seconds of training a seed, by row, on the machine that trained it, with one thread."""
-    return {name: seconds_of(rule) / rule.config.seeds for name, rule in networks.items()}
+    """Seconds of training a seed, by row, on the machine that trained it, with one thread.
+
+    A job trains several seeds at once; where it does not say how many, it had as many as fit well.
+    """
+    return {
+        name: float(np.mean([_share(rule, origin) for origin in rule.origins]))
+        for name, rule in networks.items()
+    }
+
+
+def _share(rule: Rule, origin: dict) -> float:
+    return origin["seconds"] / origin.get("seeds", rule.seeds_of_a_job(rule.config))
 
 
 def epochs_to(networks: dict[str, Rule]) -> pd.DataFrame:
@@ -146,6 +166,8 @@ def epochs_to(networks: dict[str, Rule]) -> pd.DataFrame:
     """
     rows = {}
     for name, rule in networks.items():
+        if getattr(rule.config, "training", "") == "sequential":
+            continue
         curves = list(rule.history.starting_with("test_accuracy/").values())
         if len(curves) != 1 or len(curves[0]) != rule.config.epochs:
             continue
@@ -211,12 +233,13 @@ def cosines_table(cosines: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
 def learning(networks: dict[str, Rule], data: Dataset) -> dict[str, Learning]:
     """For the diagram, measured: which layers each loss of backpropagation and predsim changes.
 
-    Where neither is there, those of the first row.
+    Where predsim is not there, those of activation relaxation on the same network as backprop.
     """
     names = {f"layer{k}": f"loss of\nlayer {k}" for k in range(1, 9)}
     names |= {"cross_entropy": "cross-entropy", "output": "cross-entropy"}
     some = spread(data)
-    shown = [name for name in (BACKPROP, "predsim") if name in networks] or [*networks][:1]
+    wanted = (BACKPROP, "predsim", "backprop, AR's network", "AR")
+    shown = [name for name in wanted if name in networks][:2]
     return {
         name: locality.learning(
             networks[name].example_losses(some), networks[name].layers(), names, ("image",)
@@ -270,6 +293,3 @@ def _differences(accuracy: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         difference = accuracy[best] - np.max(others, 0)
         found[f"convolutional - best other unsupervised FF/{ACCURACY}"] = difference
     return found
-
-
-_OF_LAYER = ("hoyer", "sharing", "size", "members")

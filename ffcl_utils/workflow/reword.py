@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from ffcl_utils.errors import UserError
 from ffcl_utils.files import write_whole
 from ffcl_utils.workflow.runner import as_in_results
 from ffcl_utils.workflow.runs import runs
@@ -16,12 +17,16 @@ INJECTED = "injected-parameters"
 def reword(reference: Path) -> tuple[list[str], list[str]]:
     """Give the executed notebooks of a reference the text of the notebooks as they are now.
 
-    Outputs depend on code alone: where a notebook's code cells are those that ran, only its text is
-    replaced, and no run is needed. Returns the names of the runs whose text has changed, and of
-    those whose code has: these stay as they are, and have to be run again.
+    Where a notebook's cells of code are those that ran, its text alone is replaced, and no run is
+    needed. What the package has changed since then is not seen: new text must fit the figures that
+    are there. Returns the names of the runs whose text has changed, and of those whose cells of
+    code have: these stay as they are, and have to be run again. Raises UserError for a folder
+    without results.
     """
     reworded, other_code = [], []
     there = {path.parent.name for path in reference.glob("*/executed.ipynb")}
+    if not there:
+        raise UserError(f"there are no results in {reference}")
     for entry in runs():
         executed = reference / entry.name / "executed.ipynb"
         if not executed.is_file():
@@ -55,11 +60,11 @@ def _merged(
     cells = []
     for cell in now:
         if cell.cell_type == "code":
-            cells.append(code.pop(0))
-            # What papermill put in stands right behind the cell of parameters.
-            if code and _injected(code[0]):
+            # What papermill put in stands behind the cell of parameters, or before all others.
+            while _injected(code[0]):
                 cells.append(code.pop(0))
+            cells.append(code.pop(0))
         else:
             cell.source = as_in_results(cell.source, output, there)
             cells.append(cell)
-    return cells
+    return cells + code

@@ -1,10 +1,13 @@
 """The table of all rules as text: every row, the sentences by hand, and the committed page."""
 
 import pandas as pd
+import pytest
 
-from ffcl_utils.claims.neighbours import RULES, for_page, sentences
+from ffcl_utils.claims.ledger import ledger
+from ffcl_utils.claims.neighbours import NOTHING, RUN, for_page, sentences
 from ffcl_utils.claims.tables import END, RULES_PAGE, START
 from ffcl_utils.paths import ROOT
+from tests.claims.records import write_records
 from tests.claims.test_assess import REFERENCE, with_reference
 
 COLUMNS = ["accuracy", "std", "published", "local", "way back", "Hoyer", "seconds"]
@@ -22,6 +25,12 @@ def made_up() -> pd.DataFrame:
     return pd.DataFrame.from_dict(ROWS, orient="index", columns=COLUMNS)
 
 
+def leave(folder, table, **changes) -> None:
+    """What notebook 12 leaves of its table."""
+    write_records(folder, [claim for claim in ledger() if claim.run == RUN], **changes)
+    table.to_csv(folder / RUN / "rules.csv")
+
+
 def test_sentences_are_what_the_table_says():
     assert sentences(made_up()) == [
         "Backpropagation gets 98.0 % right, and layers that never learn 80.0 %.",
@@ -37,8 +46,7 @@ def test_a_best_rule_below_backprop_is_said_to_be_below():
 
 
 def test_every_rule_has_a_row_the_most_accurate_first(tmp_path):
-    (tmp_path / RULES).parent.mkdir()
-    made_up().to_csv(tmp_path / RULES)
+    leave(tmp_path, made_up())
     lines = [line for line in for_page(tmp_path).splitlines() if line.startswith("| ")][2:]
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == [
         "AR", "predsim", "backprop", "FF", "SCFF", "random layers",
@@ -48,7 +56,18 @@ def test_every_rule_has_a_row_the_most_accurate_first(tmp_path):
 
 
 def test_without_a_result_it_says_so(tmp_path):
-    assert for_page(tmp_path) == "There is no result of notebook 12 yet."
+    assert for_page(tmp_path) == NOTHING
+
+
+@pytest.mark.parametrize("changes", [{"preset": "smoke"}, {"changed": {"epochs": [1, 10]}}])
+def test_a_run_of_other_settings_is_no_result(changes, tmp_path):
+    leave(tmp_path, made_up(), **changes)
+    assert for_page(tmp_path) == NOTHING
+
+
+def test_one_seed_has_no_spread(tmp_path):
+    leave(tmp_path, made_up().assign(std=None))
+    assert "| AR | 99.00 |  | yes | yes |" in for_page(tmp_path)
 
 
 @with_reference

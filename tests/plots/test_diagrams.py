@@ -49,12 +49,14 @@ def test_a_loss_of_twins_stands_between_the_layers_that_it_changes(words):
 @pytest.mark.parametrize("count", [1, 4, 7])
 def test_any_number_of_models_and_layers(count, words):
     models = {
-        f"model {k}": Learning(ALL[:1] * 1 + ALL[1:] * (k > 0), {"loss": ["layer 1"]}, ("image",))
+        f"model {k}": Learning(ALL[: k % 3 + 1], {"loss": ["layer 1"]}, ("image",))
         for k in range(count)
     }
     figure = plots.what_losses_change(models, "t", "n")
     words(figure)
     assert len(figure.axes) == count
+    for k, axis in enumerate(figure.axes):
+        assert len(arrows(axis)) == (k % 3 + 1) + 1  # up into each layer, and from the loss
     assert "nothing to show" in words(plots.what_losses_change({}, "t", "n"))
 
 

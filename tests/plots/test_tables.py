@@ -267,17 +267,20 @@ def test_odd_studies(words):
     assert "nothing to show" in words(plots.study_summary(table.iloc[:0], ["a"], "m", "t"))
 
 
-def test_named_points_stand_where_their_figures_are(rng, words):
+def test_points_stand_at_their_cost_and_mean_error(words):
     points = {"FF": (10.0, np.array([0.9, 0.92])), "one seed": (100.0, np.array([0.5]))}
-    points["diverged"] = (5.0, np.array([NAN, NAN]))
-    figure = plots.named_points(points, "seconds", "accuracy", "t", "n")
+    points |= {"diverged": (5.0, np.array([NAN, NAN])), "perfect": (7.0, np.array([1.0]))}
+    figure = plots.error_over_cost(points, "seconds", "t", "n")
     text = words(figure)
-    assert "FF" in text and "one seed" in text and "diverged" not in text
+    assert "FF" in text and "one seed" in text
+    assert "diverged" not in text and "perfect" not in text
     (axis,) = figure.axes
-    assert axis.get_xscale() == "log"
+    assert axis.get_xscale() == axis.get_yscale() == "log"
     found = {note.get_text(): note.xy for note in axis.texts}
-    assert found["FF"] == pytest.approx((10.0, 0.91)) and found["one seed"] == (100.0, 0.5)
-    assert "nothing to show" in words(plots.named_points({}, "x", "y", "t", "n"))
+    assert found["FF"] == pytest.approx((10.0, 9.0)) and found["one seed"] == (100.0, 50.0)
+    low, high = axis.get_ylim()
+    assert low > high  # small errors at the top
+    assert "nothing to show" in words(plots.error_over_cost({}, "x", "t", "n"))
 
 
 @pytest.mark.parametrize("count", [1, 4, 25])

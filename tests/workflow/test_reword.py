@@ -4,6 +4,7 @@ import nbformat
 import pytest
 from nbformat import v4
 
+from ffcl_utils.errors import UserError
 from ffcl_utils.workflow import reword as module
 from ffcl_utils.workflow.reword import reword
 from ffcl_utils.workflow.runs import RunEntry, run
@@ -93,5 +94,6 @@ def test_a_cell_of_code_that_moved_is_other_code(reference):
     assert reword(reference) == ([], [NAME])
 
 
-def test_a_folder_without_results_is_left_alone(tmp_path):
-    assert reword(tmp_path) == ([], [])
+def test_a_folder_without_results_is_one_clear_error(tmp_path):
+    with pytest.raises(UserError, match="no results in"):
+        reword(tmp_path / "shrot")

@@ -20,6 +20,8 @@ PICTURES = (
     ("04_sparse_ensembles", "activation_maps"),
 )
 OPEN, PLAY = "Open the page", "play/index.html"
+# In a page in docs/: a mark of where generated text begins or ends. The site shows HTML as text.
+_COMMENT = re.compile(r"<!--.*?-->\n?")
 _OUTSIDE = re.compile(r"\[([^]]+)\]\((\.\./[^)]+)\)")
 CLAIMS = """# The claims
 
@@ -79,7 +81,7 @@ def hand_written(name: str, names: list[str]) -> tuple[str, set[str]]:
         run = re.fullmatch(r"\.\./results/\w+/([\w-]+)/executed\.ipynb", address)
         return f"[{text}]({run[1]}.ipynb)" if run and run[1] in names else text
 
-    text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    text = _COMMENT.sub("", (DOCS / f"{name}.md").read_text(encoding="utf-8"))
     text = text.replace("](../results/studies/", "](studies/").replace(
         "(claims.md)", "(claims.ipynb)"
     )

@@ -108,6 +108,13 @@ def test_every_committed_figure_is_described_and_nothing_else():
     assert {name: set(figures) for name, figures in described.items()} == there
 
 
+def test_no_page_shows_the_marks_of_generated_text(pages):
+    assert "notebook 12" in pages["neighbours.html"].text
+    for name, page in pages.items():
+        if not name.startswith("code/"):
+            assert "generated from results" not in page.text, name
+
+
 def test_code_that_a_notebook_names_is_a_page(pages):
     shown = pages["01_improved_ffcl_accuracy.html"]
     link = "code/ffcl_utils.rules.improved_ffcl.html"

@@ -96,7 +96,7 @@ def _address(runtime: Path, server: subprocess.Popen, log: Path, seconds: float 
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
 
 
-def run_all(page: Page, address: str, notebook: str, seconds: float = 120) -> None:
+def run_all(page: Page, address: str, notebook: str, seconds: float = 300) -> None:
     """Open a notebook, Run All, and wait until its last code cell has run and the kernel is idle.
 
     Raises Playwright's TimeoutError where that does not happen.

@@ -1,13 +1,14 @@
 """Verdicts from a folder of records, and the committed reference held against the ledger."""
 
 import json
+import subprocess
 
 import pytest
 
 from ffcl_utils.claims.assess import assess, ledger, unknown_metrics
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import read_json
-from ffcl_utils.paths import RESULTS
+from ffcl_utils.paths import RESULTS, ROOT
 from ffcl_utils.records.metrics import RecordError
 from tests.claims.records import OURS, PAPERS, write_records
 
@@ -173,3 +174,26 @@ def test_reference_results_come_from_a_clean_commit():
         origin = read_json(path.with_name("provenance.json"))
         assert origin["dirty"] is False
         assert len(origin["git_commit"]) == 40
+
+
+@with_reference
+def test_reference_results_name_commits_of_this_history():
+    """Of the run and of every network: a commit that was replaced afterwards says nothing."""
+    named = set()
+    for path in REFERENCE.glob("*/provenance.json"):
+        origin = read_json(path)
+        commits = {origin["git_commit"], *(n["git_commit"] for n in origin["networks"])}
+        named |= {(path.parent.name, commit) for commit in commits}
+    history = _git("rev-list", "HEAD").split()
+    if _git("rev-parse", "--is-shallow-repository").strip() != "false" or not history:
+        pytest.skip("this checkout has no history")
+    unknown = {(run, commit) for run, commit in named if commit not in history}
+    if unknown == named:
+        pytest.skip("this checkout has another history")
+    assert not unknown
+
+
+def _git(*words: str) -> str:
+    """What git says of this repository; nothing where there is none."""
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 else ""

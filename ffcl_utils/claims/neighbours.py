@@ -16,13 +16,14 @@ NEAR = 1.0  # percentage points within which a rule is as good as the best for a
 def for_page(folder: Path) -> str:
     """What stands between the markers of the page: three sentences, and a row a rule.
 
-    folder: of a preset's results. Where notebook 12 has not been run, a sentence says so.
+    folder: of a preset's results. Where notebook 12 has not been run, or with other settings than
+    those of the short preset, a sentence says so.
     """
     record = folder / RUN / "metrics.json"
     if not record.is_file():
         return NOTHING
-    found = read_record(record)
-    if found.preset != "short" or found.changed:
+    run = read_record(record)
+    if run.preset != "short" or run.changed:
         return NOTHING
     path = folder / RUN / "rules.csv"
     found = pd.read_csv(path, index_col=0).sort_values("accuracy", ascending=False)

@@ -12,14 +12,13 @@ from ffcl_utils.plots.curves import (
     similarity_curves,
 )
 from ffcl_utils.plots.diagrams import two_comparisons, what_losses_change
+from ffcl_utils.plots.rules import error_over_cost, likeness_matrix
 from ffcl_utils.plots.style import save, show_in_notebook
 from ffcl_utils.plots.tables import (
     accuracy_of_models,
     confusion,
     effects,
-    error_over_cost,
     heat_map,
-    likeness_matrix,
     per_class,
     per_layer,
     scatter,

@@ -3,10 +3,13 @@
 import pandas as pd
 import pytest
 
+from ffcl_utils.claims import neighbours
 from ffcl_utils.claims.ledger import ledger
 from ffcl_utils.claims.neighbours import NOTHING, RUN, for_page, sentences
 from ffcl_utils.claims.tables import END, RULES_PAGE, START
 from ffcl_utils.paths import ROOT
+from ffcl_utils.studies import neighbour_rows
+from ffcl_utils.studies import neighbours as study
 from tests.claims.records import write_records
 from tests.claims.test_assess import REFERENCE, with_reference
 
@@ -29,6 +32,11 @@ def leave(folder, table, **changes) -> None:
     """What notebook 12 leaves of its table."""
     write_records(folder, [claim for claim in ledger() if claim.run == RUN], **changes)
     table.to_csv(folder / RUN / "rules.csv")
+
+
+def test_the_rows_that_sentences_name_are_on_the_table():
+    assert {neighbours.BACKPROP, neighbours.RANDOM} <= neighbour_rows.ROWS.keys()
+    assert study.NOTEBOOK == RUN
 
 
 def test_sentences_are_what_the_table_says():

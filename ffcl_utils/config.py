@@ -1,4 +1,4 @@
-"""What the settings of every learning rule have in common, and the names of the presets."""
+"""What the settings of every experiment have in common, and the names of the presets."""
 
 from typing import Annotated, Literal
 
@@ -20,6 +20,7 @@ Products = Literal["auto", "float32"]
 InputScaling = Literal["unit", "standardised"]
 LayerSizes = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=2)]
 PRESETS = ("smoke", "short", "paper")
+SYNTHETIC = "synthetic"  # the dataset of an experiment that makes its own data
 # Of each preset: the data of its trainings, where nothing else is said.
 DATASETS_OF_PRESETS = {"smoke": "mnist_5k", "short": "mnist", "paper": "mnist"}
 # Of one training, in one process; a study splits more over jobs. A random generator takes no seed
@@ -42,20 +43,39 @@ def check_preset(name: str) -> None:
         )
 
 
-class RuleConfig(BaseModel):
-    """What every training has in common. Strict: a string is never taken for a number.
+class ExperimentConfig(BaseModel):
+    """What everything that is repeated over seeds has in common. Strict: no string is a number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    preset: Preset = "paper"
+    dataset: Literal["mnist", "fashion_mnist", "mnist_5k", "fashion_mnist_1k", "synthetic"]
+    seeds: Annotated[int, Field(gt=0, le=MOST_SEEDS)] = 10
+    first_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    @property
+    def seed_list(self) -> list[int]:
+        """The seeds to run, one after the other from `first_seed`."""
+        return list(range(self.first_seed, self.first_seed + self.seeds))
+
+    def settings(self) -> dict:
+        """Everything that decides what a seed gives, ready for JSON."""
+        return self.model_dump(mode="json", exclude=NOT_LEARNT)
+
+    def of_seeds(self, first: int, count: int) -> "ExperimentConfig":
+        """The same settings for other seeds."""
+        return self.model_copy(update={"first_seed": first, "seeds": count})
+
+
+class RuleConfig(ExperimentConfig):
+    """What every training of a learning rule has in common.
 
     change: of the training data, by name (data/changes.py). products: of matrices, while training
     (learning/precision.py).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    preset: Preset = "paper"
     dataset: Literal["mnist", "fashion_mnist", "mnist_5k", "fashion_mnist_1k"] = "mnist"
     change: str = ""
-    seeds: Annotated[int, Field(gt=0, le=MOST_SEEDS)] = 10
-    first_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     epochs: PositiveInt
     batch_size: PositiveInt
     learning_rate: PositiveFloat
@@ -72,21 +92,13 @@ class RuleConfig(BaseModel):
         """The name of the rule: that of the file in which its settings are defined."""
         return type(self).__module__.rpartition(".")[2]
 
-    @property
-    def seed_list(self) -> list[int]:
-        """The seeds to train, one after the other from `first_seed`."""
-        return list(range(self.first_seed, self.first_seed + self.seeds))
 
-    def settings(self) -> dict:
-        """Everything that decides what a seed learns, ready for JSON."""
-        return self.model_dump(mode="json", exclude=NOT_LEARNT)
-
-    def of_seeds(self, first: int, count: int) -> "RuleConfig":
-        """The same settings for other seeds."""
-        return self.model_copy(update={"first_seed": first, "seeds": count})
+def of_rules(configs: dict[str, ExperimentConfig]) -> dict[str, RuleConfig]:
+    """Those of some settings that a learning rule is trained with, and whose networks are kept."""
+    return {name: config for name, config in configs.items() if isinstance(config, RuleConfig)}
 
 
-def validated(config: type[RuleConfig], **settings) -> RuleConfig:
+def validated(config: type[ExperimentConfig], **settings) -> ExperimentConfig:
     """The settings as a config; raises ConfigError, one line, naming every invalid one."""
     try:
         return config(**settings)

@@ -44,7 +44,7 @@ class Claim(BaseModel):
     run: str = Field(pattern=r"^\d\d_\w+(-\w+)?$")
     metric: str = Field(min_length=1)
     unit: Literal["%", "seeds", "number"]
-    dataset: Literal["mnist", "fashion_mnist"]
+    dataset: Literal["mnist", "fashion_mnist", "synthetic"]
     judge: AnyJudge | None = None
     conditions: Conditions | None = None
     fixed: str = Field(min_length=1)

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable
 
-from ffcl_utils.config import RuleConfig
+from ffcl_utils.config import ExperimentConfig
 from ffcl_utils.data.files import FULL
 from ffcl_utils.records.identity import PLACES
 from ffcl_utils.workflow.runs import CASES, RunEntry, run, runs
 
-Configure = Callable[..., dict[str, RuleConfig]]
+Configure = Callable[..., dict[str, ExperimentConfig]]
 # A run with other seeds, or other rounding in its products, answers the same question. That the
 # data are the right ones is for each claim to say.
 NOT_COUNTED = PLACES | {"seeds", "first_seed", "products", "dataset", "preset"}

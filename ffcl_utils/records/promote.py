@@ -75,7 +75,7 @@ def _is_new(entry: RunEntry, run: Path, preset: str) -> bool:
         return False
     if entry.part in ALWAYS:
         return True
-    return entry.part == "studies" and (run / entry.name).is_dir()
+    return entry.part in ("studies", "related") and (run / entry.name).is_dir()
 
 
 def _named(name: str, preset: str) -> RunEntry:
@@ -84,7 +84,7 @@ def _named(name: str, preset: str) -> RunEntry:
     if name not in named:
         raise UnknownRunError(f"there is no run {name!r}: choose one of {', '.join(named)}")
     entry = named[name]
-    if entry.part not in ("claims", "studies") or preset not in entry.presets:
+    if entry.part not in ("claims", "studies", "related") or preset not in entry.presets:
         raise PromotionError(f"{name} has no result of its own at the preset {preset}")
     return entry
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ffcl_utils.config import SYNTHETIC
 from ffcl_utils.data.files import FULL, DataOrigin
 from ffcl_utils.files import read_json
 from ffcl_utils.paths import RESULTS
@@ -14,6 +15,7 @@ NAMES = {
     "fashion_mnist": "Fashion-MNIST",
     "mnist_5k": "MNIST subset of 5,000",
     "fashion_mnist_1k": "Fashion-MNIST subset of 1,000",
+    SYNTHETIC: "synthetic data",
 }
 
 
@@ -25,7 +27,7 @@ def note(dataset: str | None, preset: str | None, *seeds: int) -> str:
     """
     parts = []
     if dataset:
-        subset = "" if dataset in FULL else " (not comparable with the papers)"
+        subset = "" if dataset in {*FULL, SYNTHETIC} else " (not comparable with the papers)"
         parts.append(f"{NAMES[dataset]}{subset}")
     if preset:
         parts.append(f"preset {preset}")

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from ffcl_utils import plots, store
-from ffcl_utils.config import RuleConfig
+from ffcl_utils.config import SYNTHETIC, ExperimentConfig, of_rules
 from ffcl_utils.data import datasets
 from ffcl_utils.errors import NotebookError, UserError
 from ffcl_utils.files import check_writable, write_json, write_whole
@@ -63,7 +63,7 @@ class Run:
         self._reads = recorded(folder_of(self.parameters.get("results", "")), needs)
         self._expected = expected_parameters(self._entry, self.parameters, defaults)
         self._changed = changed(self.parameters, self._expected, None)
-        self.configs: dict[str, RuleConfig] = {}
+        self.configs: dict[str, ExperimentConfig] = {}
         self._keys: dict[str, str] = {}
         self._identity = self._identity_now()
         self._networks: list[dict] = []
@@ -75,13 +75,15 @@ class Run:
     def trained(self, configure: Configure) -> dict[str, Rule]:
         """The networks of a study by name: from the store, or trained now where it lacks them.
 
-        configure: of the study; takes the notebook's parameters. Raises ConfigError and DataError
-        before any training.
+        configure: of the study; takes the notebook's parameters. Settings of no learning rule are
+        in `configs` only: what they say is worked out in the notebook. Raises ConfigError and
+        DataError before any training.
         """
         self.configs = configure(**self.parameters)
         self._changed = changed(self.parameters, self._expected, configure)
-        self.data = datasets.load(self._first.dataset)
-        self._keys = {name: store.key(config) for name, config in self.configs.items()}
+        if self._first.dataset != SYNTHETIC:
+            self.data = datasets.load(self._first.dataset)
+        self._keys = {name: store.key(c) for name, c in of_rules(self.configs).items()}
         self._identity = self._identity_now()
         snapshots = self._entry is not None and self._entry.snapshots
         rules = store.trained(self.configs, snapshots=snapshots)
@@ -89,7 +91,7 @@ class Run:
         return rules
 
     @property
-    def _first(self) -> RuleConfig | None:
+    def _first(self) -> ExperimentConfig | None:
         return next(iter(self.configs.values()), None)
 
     @property

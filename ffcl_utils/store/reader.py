@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ffcl_utils import rules
-from ffcl_utils.config import RuleConfig
+from ffcl_utils.config import ExperimentConfig, RuleConfig, of_rules
 from ffcl_utils.learning.history import History
 from ffcl_utils.learning.process import end_with, prepare_process
 from ffcl_utils.store.jobs import Job, fill, missing, network_file, snapshot_file, train
@@ -21,13 +21,14 @@ from ffcl_utils.store.keys import key
 from ffcl_utils.store.networks import load_arrays, store_folder
 
 
-def trained(configs: dict[str, RuleConfig], snapshots: bool = False) -> dict[str, object]:
-    """The trained rule of every config, with its history and `origins`.
+def trained(configs: dict[str, ExperimentConfig], snapshots: bool = False) -> dict[str, object]:
+    """The trained rule of every config of a rule, with its history and `origins`.
 
     What the store lacks is trained now, in worker processes of one thread each, with a progress
     bar, and kept. snapshots: with the weights after every epoch, for `epochs_of`. Where FFCL_STORE
     is empty nothing is kept.
     """
+    configs = of_rules(configs)
     with opened_store() as store:
         train_missing([Job(config, snapshots) for config in configs.values()], store)
         return {name: read(config, store, snapshots) for name, config in configs.items()}

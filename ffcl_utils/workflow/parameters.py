@@ -4,11 +4,12 @@ papermill itself only warns of an unknown parameter and injects a string where a
 """
 
 import ast
+from importlib import import_module
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from ffcl_utils.config import ConfigError, check_preset
+from ffcl_utils.config import ConfigError, ExperimentConfig, check_preset
 from ffcl_utils.errors import NotebookError
 from ffcl_utils.files import read_json
 from ffcl_utils.paths import ROOT
@@ -44,7 +45,8 @@ def check_parameters(notebook: Path, parameters: dict[str, object]) -> None:
     """Raise ConfigError, one line, for every unknown, ill-typed or out-of-range parameter.
 
     A parameter whose default is None takes its type and range from the field of its name in the
-    settings of any rule that accepts it; any other has the type of its default.
+    settings of the notebook's own experiment or of any rule, whichever accepts it; any other has
+    the type of its default.
     """
     defaults = default_parameters(notebook)
     if "preset" in defaults and "preset" in parameters:
@@ -55,7 +57,7 @@ def check_parameters(notebook: Path, parameters: dict[str, object]) -> None:
             known = ", ".join(defaults)
             problems.append(f"unknown parameter {name!r}: {notebook.name} has {known}")
         elif defaults[name] is None:
-            problems += _field_problem(name, value)
+            problems += _field_problem(notebook, name, value)
         elif type(value) is not type(defaults[name]):
             expected = type(defaults[name]).__name__
             problems.append(f"{name}={value!r}: {expected} expected, not {type(value).__name__}")
@@ -72,16 +74,13 @@ RANGES = {"images": (10, 10_000), "example": (0, 999)}
 ALIASES = {"compare_loss": "representation_loss"}
 
 
-def _field_problem(name: str, value: object) -> list[str]:
-    """What the settings of every rule have against a value; none where one accepts it."""
+def _field_problem(notebook: Path, name: str, value: object) -> list[str]:
+    """What all settings that have this field have against a value; none where one accepts it."""
     if value is None:
         return []
-    from ffcl_utils import rules  # torch takes seconds to import
-
     field = ALIASES.get(name, name)
     messages = []
-    for rule in rules.names():
-        config = rules.rule(rule).Config
+    for config in settings_of(notebook):
         if field not in config.model_fields:
             continue
         try:
@@ -90,6 +89,17 @@ def _field_problem(name: str, value: object) -> list[str]:
         except ValidationError as error:
             messages.append(f"{name}={value!r}: {error.errors()[0]['msg']}")
     return messages[:1]
+
+
+def settings_of(notebook: Path) -> list[type[ExperimentConfig]]:
+    """The settings that a parameter of a notebook may be of: its own experiment's, every rule's."""
+    from ffcl_utils import rules  # torch takes seconds to import
+    from ffcl_utils.workflow.runs import runs
+
+    studies = {e.networks for e in runs() if e.notebook == notebook.stem and e.networks}
+    modules = [import_module(f"ffcl_utils.studies.{study}") for study in sorted(studies)]
+    own = [module.Config for module in modules if hasattr(module, "Config")]
+    return own + [rules.rule(name).Config for name in rules.names()]
 
 
 def as_given(path: Path) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ffcl_utils import store
-from ffcl_utils.config import RuleConfig
+from ffcl_utils.config import ExperimentConfig, of_rules
 from ffcl_utils.data.files import FULL, verify
 from ffcl_utils.files import read_json
 from ffcl_utils.records.contents import check_replaceable
@@ -56,7 +56,7 @@ def plan(preset: str, studies: bool, embedded: set[str], folder: Path, file: Pat
     OutputError where something else than a result is in a run's place, DataError where full data
     are needed and missing.
     """
-    entries = of_parts("claims", "studies") if studies else of_parts("claims")
+    entries = of_parts("claims", "studies", "related") if studies else of_parts("claims")
     wanted = []
     for entry in entries:
         if preset in entry.presets:
@@ -87,9 +87,9 @@ def plan_runs(
     return jobs, identities
 
 
-def expected_identity(run: Wanted, configs: dict[str, RuleConfig]) -> str:
+def expected_identity(run: Wanted, configs: dict[str, ExperimentConfig]) -> str:
     """The identity that a run leaves in its provenance.json if it runs now."""
-    keys = {name: store.key(config) for name, config in configs.items()}
+    keys = {name: store.key(config) for name, config in of_rules(configs).items()}
     seeds = {name: config.seed_list for name, config in configs.items()}
     return identity(run.entry.path, run.values, keys, seeds, run.reads)
 
@@ -106,7 +106,7 @@ def is_fresh(run: Wanted, identity: str) -> bool:
         return False
 
 
-def _missing_trainings(stale: list[tuple[Wanted, dict[str, RuleConfig]]]) -> list[store.Job]:
+def _missing_trainings(stale: list[tuple[Wanted, dict[str, ExperimentConfig]]]) -> list[store.Job]:
     """The networks that the store lacks for these runs, each once, the longest trainings first.
 
     None where nothing is kept (FFCL_STORE is empty): every notebook trains its own then.
@@ -117,20 +117,21 @@ def _missing_trainings(stale: list[tuple[Wanted, dict[str, RuleConfig]]]) -> lis
     jobs = [
         store.Job(config, run.entry.snapshots)
         for run, configs in stale
-        for config in configs.values()
+        for config in of_rules(configs).values()
     ]
-    for dataset in sorted({job.config.dataset for job in jobs} & FULL.keys()):
+    datasets = {config.dataset for _, configs in stale for config in configs.values()}
+    for dataset in sorted(datasets & FULL.keys()):
         verify(dataset)
     return sorted(store.missing(jobs, folder), key=seconds_of, reverse=True)
 
 
-def _is_needed(job: store.Job, configs: dict[str, RuleConfig]) -> bool:
+def _is_needed(job: store.Job, configs: dict[str, ExperimentConfig]) -> bool:
     """Whether one of the configs has a network in common with a training job."""
     trained = job.config
     return any(
         (config.rule, config.settings()) == (trained.rule, trained.settings())
         and set(config.seed_list) & set(trained.seed_list)
-        for config in configs.values()
+        for config in of_rules(configs).values()
     )
 
 
@@ -145,13 +146,13 @@ def _training_job(job: store.Job, file: Path) -> PlannedJob:
 
 
 def _notebook_job(
-    run: Wanted, configs: dict[str, RuleConfig], needs: list[str], logs: Path
+    run: Wanted, configs: dict[str, ExperimentConfig], needs: list[str], logs: Path
 ) -> PlannedJob:
     pairs = [f"{name}={value!r}" for name, value in run.parameters.items()]
     subset = all(config.dataset not in FULL for config in configs.values())
     minutes = NOTEBOOK_MINUTES
     if store.store_folder() is None:  # it trains its networks itself
-        minutes += sum(seconds_of(store.Job(config)) for config in configs.values()) // 15
+        minutes += sum(seconds_of(store.Job(config)) for config in of_rules(configs).values()) // 15
     return PlannedJob(
         command=[
             *PYTHON, "run", as_given(run.entry.path), as_given(run.output),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ffcl_utils.config import DATASETS_OF_PRESETS
+from ffcl_utils.config import DATASETS_OF_PRESETS, SYNTHETIC
 from ffcl_utils.data.files import DATASETS
 from ffcl_utils.errors import UserError
 from ffcl_utils.paths import RESULTS
@@ -22,11 +22,12 @@ def runs(started, tmp_path):
 
 
 def test_every_dataset_has_a_name():
-    assert results.NAMES.keys() == set(DATASETS)
+    assert results.NAMES.keys() == {*DATASETS, SYNTHETIC}
 
 
 def test_a_note_says_data_preset_and_seeds():
     assert results.note("mnist", "short", 10) == "MNIST · preset short · 10 seeds"
+    assert results.note("synthetic", "short", 20) == "synthetic data · preset short · 20 seeds"
     assert results.note("mnist", "short", 10, 10, 100) == "MNIST · preset short · 10 to 100 seeds"
     smoke = results.note(DATASETS_OF_PRESETS["smoke"], "smoke", 1)
     assert smoke.endswith("(not comparable with the papers) · preset smoke · 1 seed")

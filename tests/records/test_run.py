@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_info
 
-from ffcl_utils.config import ConfigError
+from ffcl_utils.config import ConfigError, ExperimentConfig
 from ffcl_utils.errors import NotebookError
 from ffcl_utils.files import OutputError
 from ffcl_utils.learning.process import prepare_process
@@ -229,3 +229,22 @@ def test_a_run_uses_one_thread_and_draws_in_the_notebook(started, monkeypatch):
     assert torch.get_num_threads() == 1
     assert {library["num_threads"] for library in threadpool_info()} == {1}
     assert shown == [True]
+
+
+@pytest.mark.parametrize("dataset", ["synthetic", "mnist_5k"])
+def test_an_experiment_without_a_rule_has_a_record_but_no_key(dataset, package, tmp_path):
+    """What it makes itself has no data; what looks at images names theirs."""
+
+    def configure(preset, seeds, **_):
+        return {"one": ExperimentConfig(preset=preset, dataset=dataset, seeds=seeds or 2)}
+
+    out = tmp_path / "out"
+    run = run_module.Run("01_accuracy", fake.DEFAULTS | {"output_dir": str(out)})
+    assert run.trained(configure) == {}
+    assert (run.data is None) == (dataset == "synthetic")
+    finish(run)
+    record, origin = read_record(out / "metrics.json"), read(out, "provenance.json")
+    assert (record.dataset, record.seeds) == (dataset, [0, 1])
+    assert origin["keys"] == {} and origin["networks"] == []
+    assert origin["configs"] == {"one": {"dataset": dataset}}
+    assert origin["dataset"] == (None if dataset == "synthetic" else dataset)

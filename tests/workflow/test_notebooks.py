@@ -8,11 +8,10 @@ import nbformat
 import papermill
 import pytest
 
-from ffcl_utils import rules
 from ffcl_utils.paths import NOTEBOOKS, RESULTS, ROOT
 from ffcl_utils.records.results import folder_of
 from ffcl_utils.workflow import runs
-from ffcl_utils.workflow.parameters import ALIASES, default_parameters
+from ffcl_utils.workflow.parameters import ALIASES, default_parameters, settings_of
 
 ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 RUN = sorted({entry.path for entry in runs.runs() if entry.part != "explore"})
@@ -41,7 +40,7 @@ def test_every_notebook_has_a_committed_result_with_the_same_source(path):
     if not folder_of("").is_dir():
         pytest.skip("there is no results/short yet")
     executed = folder_of("") / path.stem / "executed.ipynb"
-    if runs.of_notebook(path.stem).part == "studies" and not executed.parent.is_dir():
+    if runs.of_notebook(path.stem).part in ("studies", "related") and not executed.parent.is_dir():
         pytest.skip(f"{path.stem} has not been run on the full data yet")
     assert executed.is_file(), "run `make reproduce` and `make results`"
     ran = [
@@ -131,8 +130,7 @@ def test_parameters_are_literals_with_types(path):
     defaults = default_parameters(path)
     inferred = papermill.inspect_notebook(path)
     assert set(inferred) == set(defaults)
-    configs = [rules.rule(name).Config for name in rules.names()]
-    fields = {name for config in configs for name in config.model_fields}
+    fields = {name for config in settings_of(path) for name in config.model_fields}
     for name, value in defaults.items():
         known = ALIASES.get(name, name) in fields
         assert value is not None or known, f"{name} = None has no type"

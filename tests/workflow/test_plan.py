@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ffcl_utils import rules
-from ffcl_utils.config import ConfigError
+from ffcl_utils.config import ConfigError, ExperimentConfig, of_rules
 from ffcl_utils.data.files import DataError
 from ffcl_utils.files import OutputError, read_json, write_json
 from ffcl_utils.records import identity as identities
@@ -93,7 +93,7 @@ class Project:
         """As records.Run does it: from the parameters that the notebook has got."""
         parameters = complete(entry.path, entry.parameters_at("smoke"))
         configs = self.configs_of(entry, parameters)
-        keys = {name: planning.store.key(config) for name, config in configs.items()}
+        keys = {name: planning.store.key(config) for name, config in of_rules(configs).items()}
         seeds = {name: config.seed_list for name, config in configs.items()}
         reads = identities.recorded(self.results, entry.needs)
         found = identities.identity(entry.path, parameters, keys, seeds, reads)
@@ -123,6 +123,30 @@ def project(tmp_path, monkeypatch):
 def finished(project):
     project.do(project.plan())
     return project
+
+
+def test_an_experiment_without_a_rule_trains_nothing_and_gets_fresh(project, monkeypatch):
+    """Beside a rule's network it only counts with its seeds and its data."""
+    of_rule = project.configs_of(project.entries["a"], {"preset": "smoke", "seeds": 2, "epochs": 1})
+    own = {"own": ExperimentConfig(preset="smoke", dataset="synthetic", seeds=2)}
+    for configs, trainings in ((own, set()), (own | of_rule, {"backprop"})):
+
+        def configs_of(entry, *_, made=configs):
+            return made if entry.networks else {}
+
+        monkeypatch.setattr(planning, "configs_of", configs_of)
+        monkeypatch.setattr(project, "configs_of", configs_of)
+        assert project.names() == trainings | RUNS | END
+        project.do(project.plan())
+        assert project.names() == set()
+
+
+def test_images_that_an_experiment_looks_at_are_asked_for_before_it_starts(project, monkeypatch):
+    own = {"own": ExperimentConfig(preset="short", dataset="mnist", seeds=2)}
+    monkeypatch.setattr(planning, "configs_of", lambda *_: own)
+    monkeypatch.setenv("FFCL_DATA_DIR", str(project.package))
+    with pytest.raises(DataError, match="train-images"):
+        project.plan()
 
 
 def test_with_nothing_there_everything_is_made_and_each_network_once(project):

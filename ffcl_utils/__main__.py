@@ -108,11 +108,13 @@ def train(
         return
     entry, values = _run_with(name, preset, parameter)
     from ffcl_utils import store
+    from ffcl_utils.config import of_rules
     from ffcl_utils.workflow.parameters import complete
     from ffcl_utils.workflow.runs import configs_of
 
     configs = configs_of(entry, complete(entry.path, values))
     store.trained(configs, snapshots=entry.snapshots)
+    configs = of_rules(configs)
     networks = sum(config.seeds for config in configs.values())
     typer.echo(f"{networks} networks of {len(configs)} settings are in the store")
 
@@ -160,14 +162,15 @@ def claims(
     quiet: Annotated[bool, typer.Option(help="print nothing")] = False,
 ) -> None:
     """Print the verdict on every claim from the results in a preset's folder."""
-    from ffcl_utils.claims import assess, neighbours, tables
+    from ffcl_utils.claims import assess, tables
+    from ffcl_utils.claims.texts import texts
     from ffcl_utils.files import write_json
 
     rows = assess.assess(folder)
     if write:
         write_json(write, rows)
     if publish:
-        tables.publish(rows, ROOT, neighbours.for_page(folder))
+        tables.publish(texts(folder), ROOT)
     if not quiet:
         typer.echo(tables.plain_table(rows))
         for warning in tables.warnings(rows):

@@ -1,6 +1,5 @@
 """The claims table as text: for the terminal, for the README, and what has to be said with it."""
 
-from itertools import groupby
 from operator import methodcaller
 from pathlib import Path
 
@@ -8,12 +7,12 @@ from ffcl_utils.claims.assess import NO_RESULT, NOT_COMPARABLE, ours_in_words
 from ffcl_utils.claims.findings import sentences
 from ffcl_utils.claims.judges import REPRODUCED
 from ffcl_utils.claims.ledger import OURS
+from ffcl_utils.config import SYNTHETIC
 from ffcl_utils.data.files import FULL
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import write_whole
 
-PAGE = "docs/claims.md"  # of all claims
-RULES_PAGE = "docs/neighbours.md"
+PAGE, RELATED_PAGE = "docs/claims.md", "docs/related.md"  # of all claims; of related works
 START, END = "<!-- claims: generated from results/ -->", "<!-- end of claims -->"
 # The claims that a first look needs: accuracy, decay and locality of the twins; accuracy, sparsity
 # and ensembles of FF; unseen classes; and how far twins get.
@@ -48,14 +47,14 @@ def markdown_table(rows: list[dict], links: bool = False, top: str = "") -> str:
                 shown,
             ]
         )
-    return _markdown(["", "claim", "paper", "ours", "verdict", "notebook"], lines)
+    return markdown(["", "claim", "paper", "ours", "verdict", "notebook"], lines)
 
 
 def in_sentences(rows: list[dict]) -> str:
     """How many claims of each paper came out how, and how many readings were confirmed."""
     found = []
-    for paper, of_paper in groupby(rows, key=lambda row: row["paper"]):
-        verdicts = [row["verdict"] for row in of_paper]
+    for paper in dict.fromkeys(row["paper"] for row in rows):
+        verdicts = [row["verdict"] for row in rows if row["paper"] == paper]
         counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
         name = "Our own questions" if paper == OURS else f"The claims of {paper}"
         found.append(f"{name}: {counts}.")
@@ -72,12 +71,14 @@ def headlines(rows: list[dict]) -> list[dict]:
     return [row for row in rows if row["id"] in HEADLINES]
 
 
-def for_readme(rows: list[dict]) -> str:
-    """What stands between the README's markers: what was found, and the headline claims."""
+def for_readme(rows: list[dict], related: str) -> str:
+    """What stands between the README's markers: what was found, the headline claims, and the table
+    of related works."""
     found = "\n".join(f"- {sentence}" for sentence in sentences(rows))
     few = headlines(rows)
     more = f"These are {len(few)} of the {len(rows)} claims: [all, with the rule of each]({PAGE})."
-    return f"{found}\n\n{markdown_table(few, links=True)}\n\n{more}"
+    works = f"Related works ([their claims]({RELATED_PAGE})):"
+    return f"{found}\n\n{markdown_table(few, links=True)}\n\n{more}\n\n{works}\n\n{related}"
 
 
 def for_page(rows: list[dict]) -> str:
@@ -89,7 +90,7 @@ def for_page(rows: list[dict]) -> str:
 def rules_table(rows: list[dict]) -> str:
     """The rule of each claim's verdict, and when it was fixed, as a Markdown table."""
     lines = [[row["id"], row["rule"], row["fixed"]] for row in rows]
-    return _markdown(["", "rule of the verdict", "fixed"], lines)
+    return markdown(["", "rule of the verdict", "fixed"], lines)
 
 
 def plain_table(rows: list[dict], width: int = 100) -> str:
@@ -105,7 +106,7 @@ def plain_table(rows: list[dict], width: int = 100) -> str:
 def warnings(rows: list[dict]) -> list[str]:
     """What a reader of the table must know: subsets instead of full data, settings that are not
     the preset's, missing results."""
-    subsets = sorted({row["dataset"] for row in rows if row["dataset"]} - set(FULL))
+    subsets = sorted({row["dataset"] for row in rows if row["dataset"]} - {*FULL, SYNTHETIC})
     found = []
     if subsets:
         found.append(
@@ -119,7 +120,7 @@ def warnings(rows: list[dict]) -> list[str]:
             )
     reasons = {}
     for row in rows:
-        if row["verdict"] == NOT_COMPARABLE and row["dataset"] in FULL:
+        if row["verdict"] == NOT_COMPARABLE and row["dataset"] in {*FULL, SYNTHETIC}:
             reasons.setdefault(row["reason"], []).append(row["id"])
     found += [f"Not comparable: {', '.join(ids)}. {reason}" for reason, ids in reasons.items()]
     missing = sorted({row["run"] for row in rows if row["verdict"] == NO_RESULT})
@@ -128,15 +129,13 @@ def warnings(rows: list[dict]) -> list[str]:
     return found
 
 
-def publish(rows: list[dict], top: Path, rules: str) -> None:
-    """Put the tables between the markers of README.md and of two pages in docs/ in a folder.
+def publish(texts: dict[str, str], top: Path) -> None:
+    """Put each text between the markers of the file of its name in a folder.
 
-    rules: the table of all learning rules. Raises MarkerError, with all files as they were, where
-    one has no markers.
+    Raises MarkerError, with all files as they were, where one has no markers.
     """
-    texts = {"README.md": for_readme(rows), PAGE: for_page(rows), RULES_PAGE: rules}
-    texts = {top / name: replace_table(top / name, table) for name, table in texts.items()}
-    for path, text in texts.items():
+    whole = {top / name: replace_table(top / name, text) for name, text in texts.items()}
+    for path, text in whole.items():
         write_whole(path, methodcaller("write_text", text, encoding="utf-8"))
 
 
@@ -148,7 +147,8 @@ def replace_table(path: Path, table: str) -> str:
     return f"{text.split(START)[0]}{START}\n{table}\n{END}{text.split(END)[1]}"
 
 
-def _markdown(columns: list[str], lines: list[list[str]]) -> str:
+def markdown(columns: list[str], lines: list[list[str]]) -> str:
+    """A Markdown table of these columns; bars and line breaks in a cell are made harmless."""
     rows = [columns, ["---"] * len(columns), *lines]
     return "\n".join(f"| {' | '.join(_cell(text) for text in row)} |" for row in rows)
 

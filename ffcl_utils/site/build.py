@@ -28,6 +28,7 @@ WRITTEN = (
     "unknown",
     "cluster",
     "neighbours",
+    "related",
 )
 
 
@@ -96,13 +97,17 @@ def _write_sources(folder: Path, source: Path, repository: str) -> list[str]:
     for module in modules:
         path = source / f"{notebooks.code_page(module)}.md"
         path.write_text(pages.code(module), encoding="utf-8")
-    nbformat.write(pages.claims(folder, rows, shown), source / "claims.ipynb")
+    related = [entry for entry in shown if entry.part == "related"]
+    with (source / "related.md").open("a", encoding="utf-8") as page:
+        page.write(f"\n{pages.tree(related)}\n")
+    others = [entry for entry in shown if entry not in related]
+    nbformat.write(pages.claims(folder, rows, others), source / "claims.ipynb")
     nbformat.write(pages.play(), source / "play.ipynb")
     alone = ["play", *written]
     nbformat.write(pages.front(folder, rows, ["claims", *alone]), source / "index.ipynb")
     with (source / "conf.py").open("a", encoding="utf-8") as conf:
         # Pages without others below them have no navigation at their side.
-        sidebars: dict[str, list] = {name: [] for name in alone}
+        sidebars: dict[str, list] = {name: [] for name in alone if name != "related"}
         conf.write(f"html_sidebars = {sidebars!r}\n")
     return names
 

@@ -60,8 +60,12 @@ def claims(folder: Path, rows: list[dict], entries: list[RunEntry]) -> NotebookN
     cells += [new_markdown_cell("## What each verdict rests on"), html_cell(rules)]
     origin = run_summary(folder).to_html(border=0)
     cells += [new_markdown_cell("## Where the figures come from"), html_cell(origin)]
-    tree = _tree([f"{entry.heading} <{entry.name}>" for entry in entries])
-    return notebook([*cells, new_markdown_cell(tree)])
+    return notebook([*cells, new_markdown_cell(tree(entries))])
+
+
+def tree(entries: list[RunEntry]) -> str:
+    """Markdown that places the pages of runs below this one in the navigation."""
+    return _tree([f"{entry.heading} <{entry.name}>" for entry in entries])
 
 
 def hand_written(name: str, names: list[str]) -> tuple[str, set[str]]:
@@ -152,5 +156,4 @@ def _table(columns: tuple[str, ...], rows: list[list[str]], kind: str = "plain")
 
 
 def _tree(pages: list[str]) -> str:
-    """Markdown that places pages below this one in the navigation."""
     return "\n".join([":::{toctree}", ":hidden:", "", *pages, ":::"])

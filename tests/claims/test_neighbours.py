@@ -6,12 +6,9 @@ import pytest
 from ffcl_utils.claims import neighbours
 from ffcl_utils.claims.ledger import ledger
 from ffcl_utils.claims.neighbours import NOTHING, RUN, for_page, sentences
-from ffcl_utils.claims.tables import END, RULES_PAGE, START
-from ffcl_utils.paths import ROOT
 from ffcl_utils.studies import neighbour_rows
 from ffcl_utils.studies import neighbours as study
 from tests.claims.records import write_records
-from tests.claims.test_assess import REFERENCE, with_reference
 
 COLUMNS = ["accuracy", "std", "published", "local", "way back", "Hoyer", "seconds"]
 ROWS = {
@@ -76,9 +73,3 @@ def test_a_run_of_other_settings_is_no_result(changes, tmp_path):
 def test_one_seed_has_no_spread(tmp_path):
     leave(tmp_path, made_up().assign(std=None))
     assert "| AR | 99.00 |  | yes | yes |" in for_page(tmp_path)
-
-
-@with_reference
-def test_the_page_shows_the_committed_result():
-    text = (ROOT / RULES_PAGE).read_text(encoding="utf-8")
-    assert text.split(START)[1].split(END)[0].strip() == for_page(REFERENCE)

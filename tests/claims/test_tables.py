@@ -7,7 +7,6 @@ from ffcl_utils.claims.tables import (
     END,
     HEADLINES,
     PAGE,
-    RULES_PAGE,
     START,
     MarkerError,
     for_page,
@@ -21,6 +20,7 @@ from ffcl_utils.claims.tables import (
     rules_table,
     warnings,
 )
+from ffcl_utils.claims.texts import texts
 from ffcl_utils.paths import ROOT
 from tests.claims.records import OURS, PAPERS, write_records
 from tests.claims.test_assess import REFERENCE, with_reference
@@ -107,30 +107,31 @@ def test_readme_without_markers_is_refused(tmp_path):
 
 
 @with_reference
-@pytest.mark.parametrize("name, made", [("README.md", for_readme), (PAGE, for_page)])
-def test_readme_and_page_show_the_committed_claims(name, made):
+@pytest.mark.parametrize("name", ["README.md", PAGE, "docs/neighbours.md", "docs/related.md"])
+def test_texts_show_the_committed_claims(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    assert text.split(START)[1].split(END)[0].strip() == made(assess(REFERENCE))
+    assert text.split(START)[1].split(END)[0].strip() == texts(REFERENCE)[name]
+
+
+def test_readme_and_page_link_to_the_result_of_each_claim(tmp_path):
+    write_records(tmp_path / "short", ledger())
+    rows = assess(tmp_path / "short")
+    assert for_readme(rows, "").count("results/short/") == len(headlines(rows))
+    assert for_page(rows).count("../results/short/") == len(rows)
 
 
 def test_publishing_writes_all_texts_or_none(tmp_path):
-    write_records(tmp_path / "short", ledger())
-    rows = assess(tmp_path / "short")
-    (tmp_path / "docs").mkdir()
     before = f"before\n{START}\nold\n{END}\nafter\n"
-    (tmp_path / "README.md").write_text(before, encoding="utf-8")
-    (tmp_path / PAGE).write_text("no markers", encoding="utf-8")
-    (tmp_path / RULES_PAGE).write_text(before, encoding="utf-8")
-    with pytest.raises(MarkerError, match=r"claims\.md has no markers"):
-        publish(rows, tmp_path, "the rules")
-    assert (tmp_path / "README.md").read_text(encoding="utf-8") == before
-    (tmp_path / PAGE).write_text(before, encoding="utf-8")
-    publish(rows, tmp_path, "the rules")
-    assert (tmp_path / RULES_PAGE).read_text(encoding="utf-8") == before.replace("old", "the rules")
-    for name, of in (("README.md", headlines(rows)), (PAGE, rows)):
-        text = (tmp_path / name).read_text(encoding="utf-8")
-        assert text.startswith(f"before\n{START}\n") and text.endswith(f"\n{END}\nafter\n")
-        assert text.count("results/short/") == len(of)
+    (tmp_path / "one.md").write_text(before, encoding="utf-8")
+    (tmp_path / "two.md").write_text("no markers", encoding="utf-8")
+    new = {"one.md": "first", "two.md": "second"}
+    with pytest.raises(MarkerError, match=r"two\.md has no markers"):
+        publish(new, tmp_path)
+    assert (tmp_path / "one.md").read_text(encoding="utf-8") == before
+    (tmp_path / "two.md").write_text(before, encoding="utf-8")
+    publish(new, tmp_path)
+    for name, text in new.items():
+        assert (tmp_path / name).read_text(encoding="utf-8") == before.replace("old", text)
 
 
 def test_the_headlines_are_eight_claims_of_the_ledger():
@@ -154,9 +155,13 @@ def test_the_sentences_count_verdicts_and_name_the_readings():
         row("A7-rand", "improved FFCL", "partly"),
         row("A8-rand", "improved FFCL", "reproduced"),
         row("X1", "ours", "supported"),
+        row("N1", "other papers", "partly"),
+        row("R3", "ours", "not supported"),
     ]
     assert in_sentences(rows) == (
-        "The claims of improved FFCL: 6 reproduced, 1 partly. Our own questions: 1 supported. "
+        "The claims of improved FFCL: 6 reproduced, 1 partly. "
+        "Our own questions: 1 supported, 1 not supported. "
+        "The claims of other papers: 1 partly. "
         "The reading *balanced, margin 0, batch 512* is confirmed on new seeds. "
         "The reading *random, margin 0.2, batch 512* is not confirmed on new seeds."
     )

@@ -86,7 +86,7 @@ def execute_in_name_only(folder, entry) -> None:
 def make_results(folder) -> None:
     """Results of every run, with made-up figures."""
     write_records(folder, ledger())
-    for entry in runs.of_parts("overview", "claims", "studies"):
+    for entry in runs.of_parts("overview", "claims", "studies", "related"):
         if entry.part == "overview" or (folder / entry.name).is_dir():
             execute_in_name_only(folder, entry)
     (folder / "claims.json").write_text(json.dumps(assess(folder)), encoding="utf-8")

@@ -1,0 +1,20 @@
+"""The texts of README.md and docs/ that are made from a preset's results."""
+
+from pathlib import Path
+
+from ffcl_utils.claims import neighbours, related, tables
+from ffcl_utils.claims.assess import assess
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """What stands between the markers of each file, by its path from the repository's top.
+
+    folder: of a preset's results. Raises RecordError as `assess` does.
+    """
+    rows = assess(folder)
+    return {
+        "README.md": tables.for_readme(rows, related.table(rows)),
+        "docs/claims.md": tables.for_page(rows),
+        "docs/neighbours.md": neighbours.for_page(folder),
+        "docs/related.md": related.for_page(rows),
+    }

@@ -8,13 +8,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ffcl_utils.config import PRESETS, RuleConfig, check_preset
+from ffcl_utils.config import PRESETS, ExperimentConfig, check_preset
 from ffcl_utils.data.files import FULL
 from ffcl_utils.errors import UserError
 from ffcl_utils.paths import NOTEBOOKS
 
 TABLE = Path(__file__).with_name("runs.toml")
-Part = Literal["overview", "claims", "studies", "explore"]
+Part = Literal["overview", "claims", "studies", "explore", "related"]
 # Tables of parameters that do not hold in every case.
 CASES = (*PRESETS, "embedded")
 
@@ -37,6 +37,7 @@ class RunEntry(BaseModel):
     presets: list[str] = list(PRESETS)
     networks: str = ""
     snapshots: bool = False
+    seconds: int = 60
     needs: list[str] = []
     same_as: str = ""
     parameters: dict = {}
@@ -128,18 +129,18 @@ def links_of_neighbours(name: str, folder: str = "") -> str:
     return " · ".join(f"{word}: {_link(entry, folder)}" for word, entry in pairs if entry)
 
 
-def markdown_of_runs(part: Part, folder: str = "") -> str:
-    """Rows of a Markdown table, without its head: notebook, what it asks, claims."""
+def markdown_of_runs(part: Part, folder: str = "", claims: bool = True) -> str:
+    """Rows of a Markdown table, without its head: notebook, what it asks, and claims."""
     rows = [
-        f"| {_link(entry, folder)} | {entry.question} | {entry.claims} |"
+        f"| {_link(entry, folder)} | {entry.question} |" + f" {entry.claims} |" * claims
         for entry in notebooks()
         if entry.part == part
     ]
     return "\n".join(rows)
 
 
-def configs_of(entry: RunEntry, parameters: dict[str, object]) -> dict[str, RuleConfig]:
-    """The settings of every network of a run, by name; none where the run has no networks.
+def configs_of(entry: RunEntry, parameters: dict[str, object]) -> dict[str, ExperimentConfig]:
+    """The settings of every network or experiment of a run, by name; none where it has none.
 
     parameters: all of the notebook's, or some. Raises ConfigError for values out of range.
     """

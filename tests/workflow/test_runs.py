@@ -40,7 +40,7 @@ def test_modules_of_networks_and_runs_that_are_named_exist():
         for name in [*entry.needs, *filter(None, [entry.same_as])]:
             runs.run(name)
     (overview,) = runs.of_parts("overview")
-    assert overview.needs == [entry.name for entry in runs.of_parts("claims", "studies")]
+    assert overview.needs == [entry.name for entry in runs.of_parts("claims", "studies", "related")]
 
 
 @pytest.mark.parametrize("name", SHORT)
@@ -103,7 +103,7 @@ def test_neighbours_are_the_notebooks_before_and_after():
         before, after = runs.neighbours(name)
         assert (before.name, after.name) == ("02_loss_decay", "04_sparse_ensembles")
     assert runs.neighbours("00_overview")[0] is None
-    assert runs.neighbours("22_your_own_rule")[1] is None
+    assert runs.neighbours("34_trajectory_feedback")[1] is None
     assert (
         runs.links_of_neighbours("08_beyond_63-wide")
         == "Before: [07 Reading the paper](07_reading_the_paper.ipynb) · "
@@ -111,7 +111,7 @@ def test_neighbours_are_the_notebooks_before_and_after():
     )
 
 
-@pytest.mark.parametrize("part", ["claims", "studies", "explore"])
+@pytest.mark.parametrize("part", ["claims", "studies", "related", "explore"])
 def test_the_overview_and_the_readme_list_every_notebook(part):
     overview = nbformat.read(NOTEBOOKS / "00_overview.ipynb", as_version=4)
     rows = runs.markdown_of_runs(part).splitlines()

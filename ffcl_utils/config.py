@@ -108,3 +108,19 @@ def validated(config: type[ExperimentConfig], **settings) -> ExperimentConfig:
             for problem in error.errors()
         ]
         raise ConfigError("; ".join(problems)) from None
+
+
+def at_preset(
+    config: type[ExperimentConfig], presets: dict[str, dict], preset: str, **settings
+) -> ExperimentConfig:
+    """The settings of an experiment at a preset; a setting of None means "as the preset says".
+
+    presets: by name, what differs from the defaults of `config`. Images are those of the preset,
+    unless the experiment makes its own data. Raises ConfigError, one line, naming every unknown or
+    invalid setting.
+    """
+    check_preset(preset)
+    makes_its_own = config.model_fields["dataset"].default == SYNTHETIC
+    images = {} if makes_its_own else {"dataset": DATASETS_OF_PRESETS[preset]}
+    given = {name: value for name, value in settings.items() if value is not None}
+    return validated(config, preset=preset, **(images | presets[preset] | given))

@@ -6,7 +6,7 @@ Files that begin with an underscore are shared by several rules.
 from importlib import import_module
 from pathlib import Path
 
-from ffcl_utils.config import DATASETS_OF_PRESETS, ConfigError, RuleConfig, check_preset, validated
+from ffcl_utils.config import ConfigError, RuleConfig, at_preset, check_preset
 
 _NO_RULES = {"__init__", "base"}
 
@@ -29,8 +29,6 @@ def configure(name: str, preset: str, **overrides) -> RuleConfig:
 
     Raises ConfigError, one line, naming every unknown or invalid setting.
     """
-    check_preset(preset)
+    check_preset(preset)  # before the rule's file is imported
     chosen = rule(name)
-    settings = {"dataset": DATASETS_OF_PRESETS[preset]} | chosen.presets[preset]
-    given = {key: value for key, value in overrides.items() if value is not None}
-    return validated(chosen.Config, preset=preset, **(settings | given))
+    return at_preset(chosen.Config, chosen.presets, preset, **overrides)

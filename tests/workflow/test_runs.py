@@ -36,7 +36,8 @@ def test_every_notebook_has_a_run_and_every_run_a_notebook():
 def test_modules_of_networks_and_runs_that_are_named_exist():
     for entry in ENTRIES:
         if entry.networks:
-            assert (ROOT / "ffcl_utils" / "studies" / f"{entry.networks}.py").is_file()
+            module = entry.networks.replace(".", "/")
+            assert (ROOT / "ffcl_utils" / "studies" / f"{module}.py").is_file()
         for name in [*entry.needs, *filter(None, [entry.same_as])]:
             runs.run(name)
     (overview,) = runs.of_parts("overview")

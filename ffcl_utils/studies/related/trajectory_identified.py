@@ -5,7 +5,7 @@ import pandas as pd
 
 from ffcl_utils.related.tabular_mdps import MDP, directions, doors, expected_counts
 from ffcl_utils.related.trajectory_feedback import least_squares
-from ffcl_utils.studies.trajectory_feedback import Config, Outcomes, problems
+from ffcl_utils.studies.related.trajectory_feedback import Config, Outcomes, problems
 
 POLICIES = 300  # drawn by chance: their expected counts span those of all policies
 # Mean rewards of the worked example: of both doors of the hall, the left room and the right one.

@@ -18,7 +18,7 @@ from ffcl_utils.related.pruning import highest, magnitude
 from ffcl_utils.rules.base import Rule
 from ffcl_utils.studies.authors_rule import THRESHOLDS
 from ffcl_utils.studies.models import one_by_one
-from ffcl_utils.studies.pruning import Config
+from ffcl_utils.studies.related.pruning import Config
 
 DRAWS = 3  # of random units, averaged
 ALL, ENSEMBLES, ACTIVE, RANDOM = "all units", "ensembles", "most active units", "random units"

@@ -8,8 +8,8 @@ from ffcl_utils.config import ConfigError
 from ffcl_utils.plots import scoring_rules as drawn
 from ffcl_utils.related.scoring_rules import gaussian_energy_score
 from ffcl_utils.related.simulation_tasks import TASKS
-from ffcl_utils.studies import proper_scores
-from ffcl_utils.studies import scoring_rules as study
+from ffcl_utils.studies.related import proper_scores
+from ffcl_utils.studies.related import scoring_rules as study
 
 TINY = {"simulations": (20,), "steps": 2, "every": 1, "samples": 10, "truths": 50, "draws": 3}
 

@@ -15,7 +15,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 from torch import Generator, Tensor
 from tqdm import tqdm
 
-from ffcl_utils.config import ConfigError, ExperimentConfig, check_preset, validated
+from ffcl_utils.config import ConfigError, ExperimentConfig, at_preset
 from ffcl_utils.related.scoring_rules import generate, train
 from ffcl_utils.related.simulation_tasks import TASKS
 from ffcl_utils.related.two_samples import c2st
@@ -82,17 +82,14 @@ def configure(preset: str, most_simulations: int = 100_000, **settings) -> dict[
     most_simulations: larger numbers of the preset are left out. Raises ConfigError, one line, for
     settings that are unknown, invalid, or leave no simulations.
     """
-    check_preset(preset)
-    given = {name: value for name, value in settings.items() if value is not None}
-    merged = PRESETS[preset] | given
-    config = validated(Config, preset=preset, **merged)
+    config = at_preset(Config, PRESETS, preset, **settings)
     kept = tuple(count for count in config.simulations if count <= most_simulations)
     if not kept:
         raise ConfigError(
             f"most_simulations={most_simulations!r}: no simulations to learn from; the smallest "
             f"number of them is {config.simulations[0]}"
         )
-    return {"scoring rules": validated(Config, preset=preset, **(merged | {"simulations": kept}))}
+    return {"scoring rules": config.model_copy(update={"simulations": kept})}
 
 
 class Result(NamedTuple):

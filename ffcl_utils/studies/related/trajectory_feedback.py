@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import Field, PositiveInt
 
 from ffcl_utils.analysis.statistics import mean_interval
-from ffcl_utils.config import ExperimentConfig, check_preset, validated
+from ffcl_utils.config import ExperimentConfig, at_preset
 from ffcl_utils.related.tabular_mdps import (
     MDP,
     doors,
@@ -56,9 +56,7 @@ PRESETS = {
 
 def configure(preset: str, **settings) -> dict[str, ExperimentConfig]:
     """The settings at a preset; None means "as the preset says". Raises ConfigError."""
-    check_preset(preset)
-    given = {name: value for name, value in settings.items() if value is not None}
-    return {"trials": validated(Config, preset=preset, **(PRESETS[preset] | given))}
+    return {"trials": at_preset(Config, PRESETS, preset, **settings)}
 
 
 def problems(config: Config) -> dict[str, list[MDP]]:

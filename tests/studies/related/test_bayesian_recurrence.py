@@ -9,9 +9,9 @@ from ffcl_utils.config import ConfigError
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.related import bayesian_recurrence as recurrence
 from ffcl_utils.related.bayesian_recurrence import Chain
-from ffcl_utils.studies import bayesian_recurrence as study
-from ffcl_utils.studies import recurrent_chain as known
-from ffcl_utils.studies import recurrent_readers as readers
+from ffcl_utils.studies.related import bayesian_recurrence as study
+from ffcl_utils.studies.related import recurrent_chain as known
+from ffcl_utils.studies.related import recurrent_readers as readers
 from tests.small import small
 
 TINY = {"sequences": 12, "steps": 8, "units": 4, "epochs": 1, "batch_size": 50}

@@ -11,8 +11,7 @@ from torch import Generator, Tensor
 from tqdm import tqdm
 
 from ffcl_utils import rules
-from ffcl_utils.config import DATASETS_OF_PRESETS as DATASETS
-from ffcl_utils.config import ConfigError, ExperimentConfig, check_preset, validated
+from ffcl_utils.config import ConfigError, ExperimentConfig, at_preset
 from ffcl_utils.data.datasets import PIXELS, Dataset
 from ffcl_utils.data.pixels import scale
 from ffcl_utils.related import binary_pac_bayes as networks
@@ -86,10 +85,7 @@ def configure(preset: str, **settings) -> dict[str, ExperimentConfig]:
 
     None means "as the preset says". Raises ConfigError, one line, for settings that cannot work.
     """
-    check_preset(preset)
-    own = {"dataset": DATASETS[preset]} | PRESETS[preset]
-    given = {name: value for name, value in settings.items() if value is not None}
-    config = validated(Config, preset=preset, **(own | given))
+    config = at_preset(Config, PRESETS, preset, **settings)
     same = {name: getattr(config, name) for name in ("dataset", "seeds", "first_seed")}
     return {"binary": config, "FF": rules.configure("forward_forward", preset, **same)}
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ffcl_utils.analysis.statistics import mean_interval
 from ffcl_utils.data import datasets
 from ffcl_utils.related.one_bit import CLASSES, Told, accuracies, draw_layers, learn
-from ffcl_utils.studies.trajectory_feedback import Config
+from ffcl_utils.studies.related.trajectory_feedback import Config
 
 DIGITS = "mnist_5k"
 CHANCE = 1 / CLASSES

@@ -14,11 +14,11 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from tqdm import tqdm
 
 from ffcl_utils.analysis.statistics import mean_interval
-from ffcl_utils.config import DATASETS_OF_PRESETS, ExperimentConfig, check_preset, validated
+from ffcl_utils.config import ExperimentConfig, at_preset
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.related import bayesian_recurrence as recurrence
-from ffcl_utils.studies import recurrent_chain as known
-from ffcl_utils.studies import recurrent_readers as readers
+from ffcl_utils.studies.related import recurrent_chain as known
+from ffcl_utils.studies.related import recurrent_readers as readers
 
 SEPARATIONS = (1.5, 3.0, 6.0)  # of the means, in standard deviations; the chain learnt: the first
 FORWARD, BOTH, GRU = "units, forward", "units, both ways", "GRU"
@@ -58,10 +58,7 @@ PRESETS = {
 
 def configure(preset: str, **settings) -> dict[str, ExperimentConfig]:
     """The settings of the notebook; None: as the preset says. Raises ConfigError, one line."""
-    check_preset(preset)
-    own = {"dataset": DATASETS_OF_PRESETS[preset]} | PRESETS[preset]
-    given = {name: value for name, value in settings.items() if value is not None}
-    return {"units": validated(Config, preset=preset, **(own | given))}
+    return {"units": at_preset(Config, PRESETS, preset, **settings)}
 
 
 def worked(ratios: list[float], p0: float, p1: float, p2: float) -> pd.DataFrame:

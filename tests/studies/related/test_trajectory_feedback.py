@@ -10,9 +10,9 @@ from ffcl_utils.config import ConfigError
 from ffcl_utils.plots import trajectory_feedback as drawn
 from ffcl_utils.related.tabular_mdps import expected_returns, random_mdp
 from ffcl_utils.related.trajectory_feedback import METHODS
-from ffcl_utils.studies import trajectory_bridge as bridge
-from ffcl_utils.studies import trajectory_feedback as study
-from ffcl_utils.studies import trajectory_identified as identified
+from ffcl_utils.studies.related import trajectory_bridge as bridge
+from ffcl_utils.studies.related import trajectory_feedback as study
+from ffcl_utils.studies.related import trajectory_identified as identified
 
 NAN = np.nan
 

@@ -13,9 +13,9 @@ from ffcl_utils.claims.ledger import ledger
 from ffcl_utils.config import ConfigError
 from ffcl_utils.paths import NOTEBOOKS
 from ffcl_utils.related import binary_pac_bayes as networks
-from ffcl_utils.studies import binary_pac_bayes as study
-from ffcl_utils.studies import binary_tables as tables
-from ffcl_utils.studies import binary_votes as votes
+from ffcl_utils.studies.related import binary_pac_bayes as study
+from ffcl_utils.studies.related import binary_tables as tables
+from ffcl_utils.studies.related import binary_votes as votes
 
 TINY = {
     "tasks": ("4/9", "1/7"), "widths": (2,), "depths": (1, 2), "hidden": (2, 2), "epochs": 2,

@@ -17,13 +17,7 @@ from torch import Generator, Tensor
 from tqdm import tqdm
 
 from ffcl_utils import rules
-from ffcl_utils.config import (
-    DATASETS_OF_PRESETS,
-    ConfigError,
-    ExperimentConfig,
-    check_preset,
-    validated,
-)
+from ffcl_utils.config import ConfigError, ExperimentConfig, at_preset
 from ffcl_utils.data.datasets import PIXELS, Dataset
 from ffcl_utils.data.pixels import scale
 from ffcl_utils.related.pruning import (
@@ -115,10 +109,7 @@ def configure(preset: str, **settings) -> dict[str, ExperimentConfig]:
 
     A setting of None is the preset's. Raises ConfigError naming every invalid one.
     """
-    check_preset(preset)
-    given = {name: value for name, value in settings.items() if value is not None}
-    of_preset = {"dataset": DATASETS_OF_PRESETS[preset]} | PRESETS[preset]
-    own = validated(Config, preset=preset, **(of_preset | given))
+    own = at_preset(Config, PRESETS, preset, **settings)
     shared = {name: getattr(own, name) for name in ("dataset", "seeds", "first_seed")}
     ff, bp = (rules.configure(name, preset, **shared) for name in ("forward_forward", "backprop"))
     return {"pruning": own, "FF": ff, "BP": bp}

@@ -9,7 +9,7 @@ import torch
 
 from ffcl_utils.analysis.statistics import mean_interval
 from ffcl_utils.related import binary_pac_bayes as networks
-from ffcl_utils.studies.binary_pac_bayes import (
+from ffcl_utils.studies.related.binary_pac_bayes import (
     CHANCE,
     EXACT,
     ONCE,
@@ -18,7 +18,7 @@ from ffcl_utils.studies.binary_pac_bayes import (
     Config,
     named,
 )
-from ffcl_utils.studies.binary_votes import FF, UNTRAINED
+from ffcl_utils.studies.related.binary_votes import FF, UNTRAINED
 
 BOUND, TEST = "bound", "test images"  # of the expected share of errors
 QUANTITIES = ("bound on the errors", "errors on test images")

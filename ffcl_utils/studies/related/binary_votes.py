@@ -19,7 +19,7 @@ from tqdm import tqdm
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.related.binary_pac_bayes import bound
 from ffcl_utils.rules.base import Rule
-from ffcl_utils.studies.binary_pac_bayes import Config, targets
+from ffcl_utils.studies.related.binary_pac_bayes import Config, targets
 
 # Written down before anything was computed, in powers of two from a thirtieth of the length of an
 # image to twice that; one of them is picked, and the bound pays for the choice.

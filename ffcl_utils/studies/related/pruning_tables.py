@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ffcl_utils.claims.summary import interval
 from ffcl_utils.related.pruning import grasp, highest, magnitude, snip
-from ffcl_utils.studies.pruning import (
+from ffcl_utils.studies.related.pruning import (
     AFTER,
     AS_FOUND,
     DENSE,

@@ -1,0 +1,1 @@
+"""What the notebooks of related works compare: settings, runs, tables, apart from the core."""

@@ -115,6 +115,9 @@ def train(
     configs = configs_of(entry, complete(entry.path, values))
     store.trained(configs, snapshots=entry.snapshots)
     configs = of_rules(configs)
+    if not configs:
+        typer.echo(f"{name} trains no learning rule: its notebook works everything out")
+        return
     networks = sum(config.seeds for config in configs.values())
     typer.echo(f"{networks} networks of {len(configs)} settings are in the store")
 

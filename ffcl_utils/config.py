@@ -17,6 +17,7 @@ from ffcl_utils.errors import UserError
 
 Preset = Literal["smoke", "short", "paper"]
 Products = Literal["auto", "float32"]
+Images = Literal["mnist", "fashion_mnist", "mnist_5k", "fashion_mnist_1k"]
 InputScaling = Literal["unit", "standardised"]
 LayerSizes = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=2)]
 PRESETS = ("smoke", "short", "paper")
@@ -49,7 +50,7 @@ class ExperimentConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     preset: Preset = "paper"
-    dataset: Literal["mnist", "fashion_mnist", "mnist_5k", "fashion_mnist_1k", "synthetic"]
+    dataset: Images | Literal["synthetic"]
     seeds: Annotated[int, Field(gt=0, le=MOST_SEEDS)] = 10
     first_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
@@ -74,7 +75,7 @@ class RuleConfig(ExperimentConfig):
     (learning/precision.py).
     """
 
-    dataset: Literal["mnist", "fashion_mnist", "mnist_5k", "fashion_mnist_1k"] = "mnist"
+    dataset: Images = "mnist"
     change: str = ""
     epochs: PositiveInt
     batch_size: PositiveInt

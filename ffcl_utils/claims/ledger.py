@@ -1,7 +1,7 @@
 """The ledger: every claim as data, read from ledger.toml."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -98,6 +98,20 @@ def claim(id: str) -> Claim:
     if id not in claims:
         raise LedgerError(f"there is no claim {id!r}: the ledger has {', '.join(claims)}")
     return claims[id]
+
+
+def missing(
+    notebook: str, found: Collection[str], seeds: int, ending: str = ""
+) -> dict[str, np.ndarray]:
+    """NaN (S,) for every metric that a claim of a notebook needs and that is not among `found`.
+
+    A run with other parameters measures less; its record has the names all the same. ending: only
+    of metrics whose names end so.
+    """
+    asked = {name for claim in _committed() if claim.notebook == notebook for name in claim.metrics}
+    return {
+        name: np.full(seeds, np.nan) for name in sorted(asked - set(found)) if name.endswith(ending)
+    }
 
 
 def read_ledger(path: Path) -> tuple[Claim, ...]:

@@ -3,7 +3,7 @@
 from ffcl_utils.claims.tables import markdown, markdown_table
 from ffcl_utils.workflow.runs import RunEntry, of_parts
 
-NOT_RUN = "not run on full data yet"
+NOT_RUN, NOT_JUDGED = "not run on full data yet", "None has been judged yet."
 
 
 def table(rows: list[dict], top: str = "") -> str:
@@ -24,7 +24,7 @@ def for_page(rows: list[dict]) -> str:
     """What stands between the markers of docs/related.md: the table, and every claim below it."""
     names = {entry.name for entry in of_parts("related")}
     theirs = [row for row in rows if row["run"] in names]
-    claims = markdown_table(theirs, links=True, top="../")
+    claims = markdown_table(theirs, links=True, top="../") if theirs else NOT_JUDGED
     return f"{table(rows, '../')}\n\n## Their claims\n\n{claims}"
 
 

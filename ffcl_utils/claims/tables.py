@@ -110,8 +110,8 @@ def warnings(rows: list[dict]) -> list[str]:
     found = []
     if subsets:
         found.append(
-            f"These figures come from an embedded subset ({', '.join(subsets)}), not from the full "
-            "data: no claim can be judged on them."
+            f"Figures come from an embedded subset ({', '.join(subsets)}), not from the full data: "
+            "no claim can be judged on those."
         )
         if any(row["preset"] != "smoke" for row in rows if row["preset"]):
             found.append(

@@ -14,7 +14,7 @@ def texts(folder: Path) -> dict[str, str]:
     rows = assess(folder)
     return {
         "README.md": tables.for_readme(rows, related.table(rows)),
-        "docs/claims.md": tables.for_page(rows),
+        tables.PAGE: tables.for_page(rows),
         "docs/neighbours.md": neighbours.for_page(folder),
-        "docs/related.md": related.for_page(rows),
+        tables.RELATED_PAGE: related.for_page(rows),
     }

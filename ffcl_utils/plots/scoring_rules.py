@@ -91,6 +91,7 @@ def samples(
             outside = (~((made >= low - room) & (made <= high + room)).all(1)).sum()
             axis.set_title(f"{name}\n{outside} of the network's {len(made)} are outside")
             axis.set(xlim=(left, right), ylim=(bottom, top))
+            axis.set(xlabel="first parameter shown", ylabel="second")
         legend(figure)
     return figure
 

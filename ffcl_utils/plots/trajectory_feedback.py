@@ -25,8 +25,8 @@ Panels = dict[str, dict[str, np.ndarray]]  # by problem, by curve, (M, N): momen
 def regret(panels: Panels, episodes: np.ndarray, note: str) -> Figure:
     """Regret up to some episodes: above on two log axes, below divided by the root of the episode.
 
-    episodes: (M,), from 1. Dotted above: a line that grows as the root does, from where the highest
-    mean is at a tenth of the episodes. A value of 0 is left out of the log axes.
+    episodes: (M,), from 1. Dotted above: a line that grows as the root does; it starts on the
+    highest mean, at the middle of `episodes`. A value of 0 is left out of the log axes.
     """
     title = "What is lost, up to each episode"
     if not panels:

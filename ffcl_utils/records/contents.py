@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ffcl_utils.files import BrokenFileError, OutputError, read_json
 
-# Of every result: the workflow makes executed.ipynb, the notebook the others. A run without
-# networks measures nothing and has no metrics.json.
+# Of every result: the workflow makes executed.ipynb, the notebook the others. A run that
+# configures nothing measures nothing and has no metrics.json.
 RECORDS = ("executed.ipynb", "metrics.json", "provenance.json")
 # Copies that JupyterLab and file managers leave beside what was looked at.
 LEFT_BY_VIEWERS = {".ipynb_checkpoints", ".DS_Store"}

@@ -96,7 +96,7 @@ class Run:
 
     @property
     def seeds(self) -> list[int]:
-        """The seeds of the first network, for each of which a metric has one figure."""
+        """The seeds of the first settings, for each of which a metric has one figure."""
         return self._first.seed_list if self._first else []
 
     @property
@@ -155,8 +155,8 @@ class Run:
     def write(self) -> None:
         """Write everything, metrics.json last: where it is, the rest is whole.
 
-        A run without networks measures nothing, and has no metrics.json. Nothing is written where
-        the notebook has no output_dir.
+        A run that configures nothing measures nothing, and has no metrics.json. Nothing is
+        written where the notebook has no output_dir.
         """
         if not self._output_dir:
             return

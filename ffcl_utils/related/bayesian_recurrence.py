@@ -35,7 +35,7 @@ class Emissions(NamedTuple):
 def probability(logit: Tensor) -> Tensor:
     """A free parameter as a probability: its sigmoid, kept LEAST away from 0 and from 1.
 
-    The way back divides by p and by 1 − p, which lie between p1 and p2. The distance is ours.
+    The way back divides by p and by 1 − p; p lies between p1 and p2. The distance is ours.
     """
     return torch.sigmoid(logit).clamp(LEAST, 1 - LEAST)
 

@@ -3,8 +3,8 @@
 A question of our own, beside arXiv 2008.06036. A trial: the network sees an image with each of the
 ten labels, answers one of them by chance (softmax of the goodness, summed over the layers), and is
 told whether that was right. Each layer then raises its own goodness for the image with its answer
-if it was, and lowers it if not. No layer learns the label of an answer that was wrong, nor what the
-other layer did; no gradient crosses a layer.
+if it was, and lowers it if not. After a wrong answer no layer is told the right label, and
+no layer is told how good the other one was; no gradient crosses a layer.
 """
 
 from collections.abc import Iterator

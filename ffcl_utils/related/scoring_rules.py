@@ -80,7 +80,8 @@ def generate(parameters: list[Tensor], x: Tensor, noise: Tensor) -> Tensor:
 class Trained(NamedTuple):
     """A trained network: its parameters where the held-out score was lowest.
 
-    score, step: what it was there, and after how many steps; NaN where it never was finite.
+    score, step: what it was there, and after how many steps; a score that is NaN or infinite where
+    the first one was.
     """
 
     parameters: list[Tensor]

@@ -2,9 +2,9 @@
 
 Our definition of the tasks, after the public benchmark of simulation-based inference (arXiv
 2101.04653). All priors are uniform on [−bound, bound]^d. A simulator takes θ (N, d) to data (N, p).
-A posterior gives independent draws (count, d) of θ for one x (p,): proposals of a distribution that
-is never below the posterior are kept with the right probability, so that there is no chain to wait
-for. A posterior raises ValueError where (nearly) no proposal can be kept.
+A posterior gives independent draws (count, d) of θ for one x (p,): proposals of a density that,
+times a constant, is nowhere below the posterior's are kept with the right probability, so that
+there is no chain to wait for. A posterior raises ValueError where (nearly) no proposal can be kept.
 """
 
 from collections.abc import Callable

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 
+from ffcl_utils.claims import related, tables
 from ffcl_utils.claims.assess import assess
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import OutputError, read_json, swap_folder, write_json
@@ -83,7 +84,10 @@ def _write_sources(folder: Path, source: Path, repository: str) -> list[str]:
         shutil.copyfile(pages.DOCS / name, source / name)
     written, modules = list(WRITTEN), set()
     for name in WRITTEN:
-        text, named = pages.hand_written(name, names)
+        text = (pages.DOCS / f"{name}.md").read_text(encoding="utf-8")
+        if name == "related":  # its verdicts are those of this run
+            text = tables.replace_table(pages.DOCS / "related.md", related.for_page(rows))
+        text, named = pages.hand_written(text, names)
         (source / f"{name}.md").write_text(text, encoding="utf-8")
         modules |= named
     if repository:
@@ -97,17 +101,17 @@ def _write_sources(folder: Path, source: Path, repository: str) -> list[str]:
     for module in modules:
         path = source / f"{notebooks.code_page(module)}.md"
         path.write_text(pages.code(module), encoding="utf-8")
-    related = [entry for entry in shown if entry.part == "related"]
+    below = [entry for entry in shown if entry.part == "related"]
     with (source / "related.md").open("a", encoding="utf-8") as page:
-        page.write(f"\n{pages.tree(related)}\n")
-    others = [entry for entry in shown if entry not in related]
+        page.write(f"\n{pages.tree(below)}\n")
+    others = [entry for entry in shown if entry not in below]
     nbformat.write(pages.claims(folder, rows, others), source / "claims.ipynb")
     nbformat.write(pages.play(), source / "play.ipynb")
     alone = ["play", *written]
     nbformat.write(pages.front(folder, rows, ["claims", *alone]), source / "index.ipynb")
     with (source / "conf.py").open("a", encoding="utf-8") as conf:
         # Pages without others below them have no navigation at their side.
-        sidebars: dict[str, list] = {name: [] for name in alone if name != "related"}
+        sidebars: dict[str, list] = {name: [] for name in alone if name != "related" or not below}
         conf.write(f"html_sidebars = {sidebars!r}\n")
     return names
 

@@ -68,11 +68,11 @@ def tree(entries: list[RunEntry]) -> str:
     return _tree([f"{entry.heading} <{entry.name}>" for entry in entries])
 
 
-def hand_written(name: str, names: list[str]) -> tuple[str, set[str]]:
+def hand_written(text: str, names: list[str]) -> tuple[str, set[str]]:
     """Markdown of a page in docs/, with links that lead to pages, and the modules it links to.
 
-    names: of the runs with a page. A link to anything else than a page becomes its text: the site
-    may lie on another machine than the repository.
+    text: of the page. names: of the runs with a page. A link to anything else than a page becomes
+    its text: the site may lie on another machine than the repository.
     """
     modules = set()
 
@@ -85,7 +85,7 @@ def hand_written(name: str, names: list[str]) -> tuple[str, set[str]]:
         run = re.fullmatch(r"\.\./results/\w+/([\w-]+)/executed\.ipynb", address)
         return f"[{text}]({run[1]}.ipynb)" if run and run[1] in names else text
 
-    text = _COMMENT.sub("", (DOCS / f"{name}.md").read_text(encoding="utf-8"))
+    text = _COMMENT.sub("", text)
     text = text.replace("](../results/studies/", "](studies/").replace(
         "(claims.md)", "(claims.ipynb)"
     )

@@ -23,7 +23,7 @@ from ffcl_utils.analysis.ensembles import (
 from ffcl_utils.analysis.locality import Learning
 from ffcl_utils.analysis.similarity import linear_cka
 from ffcl_utils.analysis.sparsity import hoyer_sparsity
-from ffcl_utils.claims.ledger import ledger
+from ffcl_utils.claims.ledger import missing
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.data.parts import spread
 from ffcl_utils.learning.layers import Layers
@@ -269,10 +269,7 @@ def metrics(measured: dict[str, Measured]) -> dict[str, np.ndarray]:
             found[f"{name} - {RANDOM}/{ACCURACY}"] = row.accuracy - measured[RANDOM].accuracy
     found |= _differences({name: row.accuracy for name, row in measured.items()})
     seeds = len(next(iter(measured.values())).accuracy)
-    for claim in ledger():
-        if claim.notebook == NOTEBOOK:
-            found |= {name: np.full(seeds, np.nan) for name in claim.metrics if name not in found}
-    return found
+    return found | missing(NOTEBOOK, found, seeds)
 
 
 def _differences(accuracy: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

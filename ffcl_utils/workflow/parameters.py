@@ -87,7 +87,11 @@ def _field_problem(notebook: Path, name: str, value: object) -> list[str]:
             config(**{field: value})
             return []
         except ValidationError as error:
-            messages.append(f"{name}={value!r}: {error.errors()[0]['msg']}")
+            # What else the settings need is not given here.
+            found = [each["msg"] for each in error.errors() if each["type"] != "missing"]
+            if not found:
+                return []
+            messages.append(f"{name}={value!r}: {found[0]}")
     return messages[:1]
 
 

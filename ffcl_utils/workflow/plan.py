@@ -24,7 +24,7 @@ PYTHON = [sys.executable, "-m", "ffcl_utils"]
 # Rough: images × weights × epochs that one thread gets through in a second, and what else it takes.
 SPEED = 6e9
 FULL_IMAGES, SUBSET_IMAGES = 60_000, 4_000
-TRAINING_SECONDS, SMOKE_SECONDS = 5, 20
+TRAINING_SECONDS = 5
 NOTEBOOK_MINUTES = 120
 # Of a job, in MiB, by whether its data are a subset.
 TRAINING_MEMORY = {False: 3000, True: 1500}
@@ -150,7 +150,8 @@ def _notebook_job(
 ) -> PlannedJob:
     pairs = [f"{name}={value!r}" for name, value in run.parameters.items()]
     subset = all(config.dataset not in FULL for config in configs.values())
-    minutes = NOTEBOOK_MINUTES
+    seconds = run.entry.seconds_at(run.values.get("preset"))
+    minutes = NOTEBOOK_MINUTES + seconds // 15
     if store.store_folder() is None:  # it trains its networks itself
         minutes += sum(seconds_of(store.Job(config)) for config in of_rules(configs).values()) // 15
     return PlannedJob(
@@ -162,7 +163,7 @@ def _notebook_job(
         needs=needs,
         mem_mb=NOTEBOOK_MEMORY[subset],
         minutes=minutes,
-        seconds=SMOKE_SECONDS if run.values.get("preset") == "smoke" else run.entry.seconds,
+        seconds=seconds,
     )  # fmt: skip
 
 

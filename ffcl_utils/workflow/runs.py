@@ -17,6 +17,7 @@ TABLE = Path(__file__).with_name("runs.toml")
 Part = Literal["overview", "claims", "studies", "explore", "related"]
 # Tables of parameters that do not hold in every case.
 CASES = (*PRESETS, "embedded")
+SMOKE_SECONDS = 20
 
 
 class UnknownRunError(UserError):
@@ -38,6 +39,7 @@ class RunEntry(BaseModel):
     networks: str = ""
     snapshots: bool = False
     seconds: int = 60
+    paper_seconds: int = 0
     needs: list[str] = []
     same_as: str = ""
     parameters: dict = {}
@@ -58,10 +60,16 @@ class RunEntry(BaseModel):
         table = run(self.same_as).parameters if self.same_as else {}
         return (table | self.parameters).get("dataset")
 
+    def seconds_at(self, preset: object) -> int:
+        """Roughly what the notebook takes of one core at a preset, beside its trainings."""
+        if preset == "smoke":
+            return SMOKE_SECONDS
+        return (preset == "paper" and self.paper_seconds) or self.seconds
+
     def parameters_at(self, preset: str, embedded: bool = False) -> dict[str, object]:
         """The notebook's parameters at a preset, where they differ from its own defaults.
 
-        embedded: its full dataset is missing. A run that needs no networks has no preset. Raises
+        embedded: its full dataset is missing. A run without a study has no preset. Raises
         ConfigError for an unknown preset.
         """
         check_preset(preset)

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from ffcl_utils.claims.ledger import LedgerError, claim, ledger, read_ledger
+from ffcl_utils.claims.ledger import LedgerError, claim, ledger, missing, read_ledger
 from ffcl_utils.config import SYNTHETIC
 from ffcl_utils.paths import NOTEBOOKS, ROOT
 from ffcl_utils.workflow.runs import run
@@ -155,3 +155,11 @@ def test_assessing_imports_nothing_slow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert (done.stdout.strip(), done.stderr) == ("[] 0", "")
+
+
+def test_metrics_that_a_run_lacks_are_named():
+    asked = set(claim("R11").metrics)
+    lacking = missing("33_scoring_rules", {"SLCP, 100000/c2st"}, 2, "/c2st")
+    assert asked <= lacking.keys() and "SLCP, 100000/c2st" not in lacking
+    assert "energy score/lowest at truth" not in lacking  # another ending
+    assert all(np.isnan(values).all() and values.shape == (2,) for values in lacking.values())

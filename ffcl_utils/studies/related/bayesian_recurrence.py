@@ -5,7 +5,6 @@ the networks that read digits (recurrent_readers.py) and all settings are ours.
 """
 
 import itertools
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,8 +12,8 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from tqdm import tqdm
 
-from ffcl_utils.analysis.statistics import mean_interval
-from ffcl_utils.config import ExperimentConfig, at_preset
+from ffcl_utils.claims.summary import interval
+from ffcl_utils.config import ExperimentConfig, Images, at_preset
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.related import bayesian_recurrence as recurrence
 from ffcl_utils.studies.related import recurrent_chain as known
@@ -32,7 +31,7 @@ class Config(ExperimentConfig):
     Adam at the start, for the units; gru_learning_rate: for the GRU.
     """
 
-    dataset: Literal["mnist", "fashion_mnist", "mnist_5k", "fashion_mnist_1k"] = "mnist"
+    dataset: Images = "mnist"
     sequences: int = Field(200, ge=2, le=10_000)
     steps: int = Field(50, ge=2, le=1_000)
     units: int = Field(64, ge=2, le=1_024)
@@ -143,7 +142,7 @@ def recovery_table(found: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for name, of in found.groupby("parameter", sort=False):
         errors = of["error"].dropna().to_numpy()
-        low, high = mean_interval(errors) if len(errors) else (np.nan, np.nan)
+        low, high = interval(errors) or (np.nan, np.nan)
         row = {"name": name, "truth": of["truth"].iloc[0], "mean": errors.mean()}
         row |= {"low": low, "high": high, "mean size": np.abs(errors).mean()}
         rows.append(row | {"standard error": of["standard error"].mean()})
@@ -214,4 +213,5 @@ def metrics(
     named |= {f"{name}/test_accuracy": values for name, values in accuracy.items()}
     for other in (FORWARD, GRU):
         named[f"{BOTH} - {other}/test_accuracy"] = accuracy[BOTH] - accuracy[other]
+    named[f"{FORWARD} - {GRU}/test_accuracy"] = accuracy[FORWARD] - accuracy[GRU]
     return named

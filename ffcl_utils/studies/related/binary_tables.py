@@ -150,19 +150,20 @@ def metrics(found: pd.DataFrame, voted: pd.DataFrame, config: Config) -> dict[st
     rows = ["seed", "bound", "test"]
     every = pd.concat([sound[rows], voted[rows]])
     apart = differences(found)
-    gains = apart.groupby("seed")
+    gains = apart.groupby("seed").agg(lambda v: v.mean(skipna=False))
+    worst = apart["own weights"].groupby("seed").agg(lambda v: v.min(skipna=False))
     of_tasks = voted.pivot(index="seed", columns=["network", "task"], values="bound")
     of = {
         "exact/bounds below 0.5": _share(exact, exact["bound"] < CHANCE),
         "exact/bounds below 0.25": _share(exact, exact["bound"] < CHANCE / 2),
         "all/bounds that hold on test": _share(every, every["test"] <= every["bound"]),
-        "tree - exact/bound": gains["own weights"].mean(),
-        "tree - exact/bound, worst": gains["own weights"].min(),
-        "tree - exact/bound, same weights": gains["same weights"].mean(),
-        "counted once - exact/number": gains["counted once"].mean(),
-        "FF/bound": of_tasks[FF].mean(axis=1),
-        "FF, untrained/bound": of_tasks[UNTRAINED].mean(axis=1),
-        "untrained - FF/bound": (of_tasks[UNTRAINED] - of_tasks[FF]).mean(axis=1),
+        "tree - exact/bound": gains["own weights"],
+        "tree - exact/bound, worst": worst,
+        "tree - exact/bound, same weights": gains["same weights"],
+        "counted once - exact/number": gains["counted once"],
+        "FF/bound": of_tasks[FF].mean(axis=1, skipna=False),
+        "FF, untrained/bound": of_tasks[UNTRAINED].mean(axis=1, skipna=False),
+        "untrained - FF/bound": (of_tasks[UNTRAINED] - of_tasks[FF]).mean(axis=1, skipna=False),
     }
     named_ones = exact[exact.hidden == named(config.hidden)]
     for (task, prior), rows in named_ones.groupby(["task", "prior"], sort=False):

@@ -21,8 +21,8 @@ from ffcl_utils.related.binary_pac_bayes import bound
 from ffcl_utils.rules.base import Rule
 from ffcl_utils.studies.related.binary_pac_bayes import Config, targets
 
-# Written down before anything was computed, in powers of two from a thirtieth of the length of an
-# image to twice that; one of them is picked, and the bound pays for the choice.
+# Written down before anything was computed: powers of two from 1/32 to 2, in the units of the
+# weights; one of them is picked, and the bound pays for the choice.
 SIGMAS = tuple(2.0**k for k in range(-5, 2))
 SHARPNESS = np.logspace(-3, 1, 41)  # of ρ: a posterior may be chosen freely
 CHUNK = 2000  # images at once
@@ -82,7 +82,8 @@ def votes(config: Config, trained: Rule, data: Dataset) -> pd.DataFrame:
         torch.stack([targets(labels, task) for task in config.tasks])
         for labels in (data.train_labels, data.test_labels)
     )
-    seen, shown = (trained.network.prepare(i)[0] for i in (data.train_images, data.test_images))
+    images = (data.train_images, data.test_images)
+    seen, shown = (trained.network.prepare(each)[0].cpu() for each in images)
     rows = []
     for k, seed in enumerate(tqdm(config.seed_list, "votes", leave=False, disable=None)):
         first = _first_layer(untrained, k)

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from ffcl_utils.analysis.ensembles import authors_ensembles, class_means
 from ffcl_utils.data.datasets import Dataset
-from ffcl_utils.data.parts import spread
+from ffcl_utils.data.parts import evenly, spread
 from ffcl_utils.related.pruning import highest, magnitude
 from ffcl_utils.rules.base import Rule
 from ffcl_utils.studies.authors_rule import THRESHOLDS
@@ -28,7 +28,7 @@ SELECTIONS = (ENSEMBLES, ACTIVE, RANDOM)
 def test_part(data: Dataset, images: int) -> tuple[Tensor, Tensor]:
     """So many test images and their labels, evenly spread; all where there are no more."""
     count = len(data.test_images)
-    rows = torch.linspace(0, count - 1, min(images, count)).round().long()
+    rows = evenly(count, min(images, count))
     return data.test_images[rows], data.test_labels[rows]
 
 

@@ -7,7 +7,7 @@ Tables and metrics are in pruning_tables.py; the networks of FF are pruned in pr
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationInfo, field_va
 from torch import Generator, Tensor
 from tqdm import tqdm
 
-from ffcl_utils import rules
-from ffcl_utils.config import ConfigError, ExperimentConfig, at_preset
+from ffcl_utils.config import ConfigError, ExperimentConfig, Images, at_preset
 from ffcl_utils.data.datasets import PIXELS, Dataset
 from ffcl_utils.data.pixels import scale
 from ffcl_utils.related.pruning import (
@@ -30,6 +29,7 @@ from ffcl_utils.related.pruning import (
     snip,
     trained,
 )
+from ffcl_utils.studies.related.networks import networks_beside
 
 DENSE, RANDOM, SNIP, GRASP = "dense", "random", "SNIP", "GraSP"
 TICKET, AFTER = "lottery ticket", "magnitude after training"
@@ -54,7 +54,7 @@ class Config(ExperimentConfig):
     alone. ff_images: test images that networks pruned without training are asked about.
     """
 
-    dataset: Literal["mnist", "fashion_mnist", "mnist_5k", "fashion_mnist_1k"] = "mnist"
+    dataset: Images = "mnist"
     hidden: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)] = (300, 100)
     removed: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (
         0.5, 0.8, 0.9, 0.95, 0.98, 0.99,
@@ -86,7 +86,10 @@ class Config(ExperimentConfig):
     @classmethod
     def _after_a_training(cls, value: int, info: ValidationInfo) -> int:
         if value >= info.data.get("epochs", value + 1):
-            raise ValueError(f"must be fewer than the epochs in all, {info.data['epochs']}")
+            raise ValueError(
+                f"must be fewer than the epochs in all, {info.data['epochs']}: choose epochs of "
+                f"{value + 1} or more"
+            )
         return value
 
     @property
@@ -110,9 +113,8 @@ def configure(preset: str, **settings) -> dict[str, ExperimentConfig]:
     A setting of None is the preset's. Raises ConfigError naming every invalid one.
     """
     own = at_preset(Config, PRESETS, preset, **settings)
-    shared = {name: getattr(own, name) for name in ("dataset", "seeds", "first_seed")}
-    ff, bp = (rules.configure(name, preset, **shared) for name in ("forward_forward", "backprop"))
-    return {"pruning": own, "FF": ff, "BP": bp}
+    rules = {"FF": "forward_forward", "BP": "backprop"}
+    return {"pruning": own} | networks_beside(own, rules)
 
 
 def run(config: Config, data: Dataset) -> pd.DataFrame:
@@ -126,7 +128,7 @@ def run(config: Config, data: Dataset) -> pd.DataFrame:
             f"batch_size={config.batch_size}: {data.name} has {len(data.train_images)} images"
         )
     images = [scale(part, "standardised") for part in (data.train_images, data.test_images)]
-    each = 2 + len(config.levels) * len(METHODS) + 2 * (len(METHODS) - 1)
+    each = 1 + len(config.levels) * len(METHODS) + 2 * (len(METHODS) - 1)
     bar = tqdm(total=each * config.seeds, desc="pruning", unit="network", leave=False, disable=None)
     rows = []
     with bar:

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ffcl_utils.claims.ledger import missing
 from ffcl_utils.claims.summary import interval
 from ffcl_utils.related.pruning import grasp, highest, magnitude, snip
 from ffcl_utils.studies.related.pruning import (
@@ -23,6 +24,7 @@ from ffcl_utils.studies.related.pruning import (
 )
 
 AT_INITIALISATION = (SNIP, GRASP)
+NOTEBOOK, AT_CHECKED = "31_pruning", "/95"  # claims on the sanity check are about this level
 
 
 def worked(weights: list[float], inputs: list[float], target: float, keep: int) -> pd.DataFrame:
@@ -74,9 +76,10 @@ def layers_kept(runs: pd.DataFrame, config: Config) -> dict[str, np.ndarray]:
 
 def costs(runs: pd.DataFrame, config: Config) -> dict[str, np.ndarray]:
     """By "method, change": test error (S,) with changed masks or weights minus that as found."""
-    by = runs[runs.removed == config.checked].set_index(["method", "masks"]).accuracy
+    at = runs[runs.removed == config.checked]
+    by = at.pivot(index="seed", columns=["method", "masks"], values="accuracy")
     return {
-        f"{method}, {change}": by[method, AS_FOUND].to_numpy() - by[method, change].to_numpy()
+        f"{method}, {change}": (by[method, AS_FOUND] - by[method, change]).to_numpy()
         for method in METHODS[1:]
         for change in (SHUFFLED, FRESH)
     }
@@ -97,7 +100,10 @@ def costs_table(found: dict[str, np.ndarray]) -> pd.DataFrame:
 
 
 def metrics(runs: pd.DataFrame, config: Config) -> dict[str, np.ndarray]:
-    """The metrics of LeNet-300-100, (S,) each. A level is named by the per cent removed."""
+    """The metrics of LeNet-300-100, (S,) each. A level is named by the per cent removed.
+
+    NaN for what a claim needs at another level of the sanity check.
+    """
     whole = dense(runs)
     found = {f"{DENSE}/test_accuracy": whole}
     for method, of in curves(runs).items():
@@ -111,4 +117,5 @@ def metrics(runs: pd.DataFrame, config: Config) -> dict[str, np.ndarray]:
     found[f"at initialisation, changed - as found/test_error/{at}"] = np.mean(first, 0)
     best = np.max([found[f"{method}/test_accuracy/{at}"] for method in AT_INITIALISATION], 0)
     behind = found[f"{AFTER}/test_accuracy/{at}"] - best
-    return found | {f"{AFTER} - best at initialisation/test_accuracy/{at}": behind}
+    found[f"{AFTER} - best at initialisation/test_accuracy/{at}"] = behind
+    return found | missing(NOTEBOOK, found, len(whole), AT_CHECKED)

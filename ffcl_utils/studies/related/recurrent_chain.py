@@ -73,7 +73,8 @@ def learnt(x: Tensor, seed: int) -> tuple[Chain, Emissions]:
     first coordinate; without such a rule the names of the states are arbitrary. NaN where it fails.
     """
     rows = x.flatten(0, 1)
-    chosen = np.random.default_rng(seed).choice(len(rows), 2, replace=False)
+    # A stream apart from that of the data: [seed, 0] would be the same as seed.
+    chosen = np.random.default_rng([seed, 1]).choice(len(rows), 2, replace=False)
     spread = rows.std(0).mean().log()
     logits = torch.logit(torch.tensor([0.5, 0.7, 0.3], dtype=x.dtype))
     free = torch.cat([logits, rows[chosen].flatten(), spread[None]]).requires_grad_()

@@ -18,9 +18,9 @@ from ffcl_utils.related import bayesian_recurrence as recurrence
 
 SIDE, CLASSES = 28, 10
 AT_ONCE = 1000  # test images
-# Where training starts: weights uniform within WIDE/√28, the logits of p1 and −p2 within (0, STAY),
-# so that most units remember for a few rows; the read-out within 1/10. Chosen on held-out training
-# images of one seed.
+# Where training starts: weights uniform within WIDE/√28, the logit of p1 within (0, STAY) and that
+# of p2 within (−STAY, 0), so that most units remember for a few rows; the read-out within 1/10.
+# Chosen on held-out training images of one seed.
 WIDE, STAY, READ_OUT = 4.0, 4.0, 0.1
 
 
@@ -144,7 +144,9 @@ def trained(
     same for every reader of the seed. A reader that has diverged has figures of NaN from then on.
     """
     rows, labels = rows_of(data.train_images), data.train_labels
-    generator = Generator().manual_seed(seed)
+    # A stream apart from that of the first weights.
+    apart = np.random.SeedSequence([seed, 1]).generate_state(1)[0]
+    generator = Generator().manual_seed(int(apart))
     optimiser = torch.optim.Adam(reader.parameters(), lr=learning_rate)
     steps = epochs * -(-len(labels) // batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)

@@ -11,8 +11,8 @@ import torch
 from torch.nn.functional import normalize
 from tqdm import tqdm
 
-from ffcl_utils.analysis.statistics import mean_interval
-from ffcl_utils.data import datasets
+from ffcl_utils.claims.summary import interval
+from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.related.one_bit import CLASSES, Told, accuracies, draw_layers, learn
 from ffcl_utils.studies.related.trajectory_feedback import Config
 
@@ -20,10 +20,9 @@ DIGITS = "mnist_5k"
 CHANCE = 1 / CLASSES
 
 
-def bridge(config: Config) -> dict[str, np.ndarray]:
+def bridge(config: Config, data: Dataset) -> dict[str, np.ndarray]:
     """By what the layers are told: test accuracies (layers + 1, passes, S), of each layer alone and
     at last of all layers together."""
-    data = datasets.load(DIGITS)
     train, test = (normalize(x.float(), dim=-1) for x in (data.train_images, data.test_images))
     found: dict[str, list] = {told: [] for told in get_args(Told)}
     for seed in tqdm(config.seed_list, desc="one bit", unit="seed", leave=False, disable=None):
@@ -50,7 +49,7 @@ def table(found: dict[str, np.ndarray]) -> pd.DataFrame:
     the ends of the 95 % interval of that of all layers."""
     rows = {}
     for told, of in panels(found)["all layers"].items():
-        low, high = mean_interval(100 * of[-1])
+        low, high = interval(100 * of[-1]) or (np.nan, np.nan)
         each = {name: 100 * by[told][-1].mean() for name, by in panels(found).items()}
         rows[told] = each | {"low": low, "high": high}
     return pd.DataFrame(rows).T.rename_axis("told")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, PositiveInt
 
-from ffcl_utils.analysis.statistics import mean_interval
+from ffcl_utils.claims.summary import interval
 from ffcl_utils.config import ExperimentConfig, at_preset
 from ffcl_utils.related.tabular_mdps import (
     MDP,
@@ -135,7 +135,7 @@ def regret_table(outcomes: Outcomes) -> pd.DataFrame:
     for kind, methods in outcomes.items():
         for name, outcome in methods.items():
             end = outcome.regret[:, -1]
-            low, high = mean_interval(end)
+            low, high = interval(end) or (np.nan, np.nan)
             mean = outcome.regret.mean(0)
             middle = mean[len(mean) // 2 - 1]
             rows[kind, name] = {

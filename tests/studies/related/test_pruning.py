@@ -300,3 +300,11 @@ def test_the_figures_scale_is_undone_by_its_inverse():
     assert drawn._back(drawn._stretched(percent)) == pytest.approx(percent)
     steps = np.diff(drawn._stretched(np.array([80, 90, 95])))
     assert steps[0] == pytest.approx(steps[1])
+
+
+def test_one_seed_alone_has_the_same_metrics(runs):
+    both = pruning_tables.metrics(runs, tiny())
+    alone = pruning_tables.metrics(runs[runs.seed == 1], tiny(seeds=1, first_seed=1))
+    assert alone.keys() == both.keys()
+    for name, values in both.items():
+        np.testing.assert_array_equal(alone[name][0], values[1], name)

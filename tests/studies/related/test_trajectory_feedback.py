@@ -7,6 +7,7 @@ import pytest
 
 from ffcl_utils.claims.ledger import ledger
 from ffcl_utils.config import ConfigError
+from ffcl_utils.data import datasets
 from ffcl_utils.plots import trajectory_feedback as drawn
 from ffcl_utils.related.tabular_mdps import expected_returns, random_mdp
 from ffcl_utils.related.trajectory_feedback import METHODS
@@ -34,7 +35,7 @@ def outcomes(config):
 
 @pytest.fixture(scope="module")
 def told(config):
-    return bridge.bridge(config)
+    return bridge.bridge(config, datasets.load(bridge.DIGITS))
 
 
 def test_the_presets_have_as_many_seeds_as_were_asked_for():
@@ -134,7 +135,7 @@ def test_a_seed_alone_gives_what_it_gives_among_others(outcomes, told):
             many = outcomes[kind][name]
             assert (outcome.regret[0] == many.regret[1]).all()
             assert (outcome.estimates[0] == many.estimates[1]).all()
-    again = bridge.bridge(alone)
+    again = bridge.bridge(alone, datasets.load(bridge.DIGITS))
     for name, accuracies in again.items():
         assert (accuracies[..., 0] == told[name][..., 1]).all()
 

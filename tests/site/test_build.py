@@ -11,6 +11,7 @@ import nbformat
 import pytest
 
 from ffcl_utils import site
+from ffcl_utils.claims import tables
 from ffcl_utils.claims.findings import sentences
 from ffcl_utils.files import OutputError
 from ffcl_utils.paths import NOTEBOOKS
@@ -51,6 +52,17 @@ def test_the_first_page_says_what_was_found(results, pages):
         assert sentence in first.text
     assert "claims.html" in first.links and "play.html" in first.links
     assert "play/index.html" in pages["play.html"].links
+
+
+def test_related_works_have_a_page_with_the_verdicts_of_this_run(results, pages):
+    rows = json.loads((results / "claims.json").read_text(encoding="utf-8"))
+    shown = pages["related.html"]
+    text = shown.text.replace("’", "'")  # Sphinx writes apostrophes as printers do
+    for row in rows:
+        if row["id"].startswith("R"):
+            assert " ".join(row["statement"].split()) in text
+            assert tables.ours_in_words(row) in text
+            assert f"{row['run']}.html" in shown.links
 
 
 def test_the_overview_which_measures_nothing_has_its_page_too(results, pages):

@@ -361,3 +361,13 @@ def test_the_longest_training_is_the_one_with_most_to_do():
     assert seconds == sorted(set(seconds))
     subset = small.model_copy(update={"dataset": "mnist_5k"})
     assert planning.seconds_of(planning.store.Job(subset)) < seconds[0]
+
+
+def test_a_notebook_that_works_long_at_paper_is_not_ended_before(project):
+    long = project.entries["a"].model_copy(update={"seconds": 100, "paper_seconds": 30_000})
+    assert [long.seconds_at(preset) for preset in ("smoke", "short", "paper")] == [20, 100, 30_000]
+    assert project.entries["a"].seconds_at("paper") == project.entries["a"].seconds
+    wanted = planning.Wanted("a", long, project.results / "a", {"preset": "paper"})
+    job = planning._notebook_job(wanted, {}, [], project.results / "logs")
+    assert job.seconds == 30_000 and job.minutes * 60 > 3 * job.seconds
+    assert job.command[job.command.index("--minutes") + 1] == str(job.minutes)

@@ -253,6 +253,13 @@ def test_metrics_count_runs_of_a_seed(config):
     assert of["untrained - FF/bound"].tolist() == pytest.approx([0.15, -0.05])
     gone = found.assign(bound=found["bound"].where(found["seed"] == 0))
     assert np.isnan(tables.metrics(gone, voted, config)["exact/bounds below 0.5"][1])
+    # One of the two trees of seed 0 has diverged: the other does not stand for both.
+    tree = (found.kind == study.TREE) & (found.seed == 0) & (found.hidden == "2-2")
+    lost = found.assign(bound=found["bound"].mask(tree))
+    of = tables.metrics(lost, voted, config)
+    assert np.isnan([of["tree - exact/bound"][0], of["tree - exact/bound, worst"][0]]).all()
+    less = voted.assign(bound=voted["bound"].mask(voted.index == 0))
+    assert np.isnan(tables.metrics(found, less, config)["FF/bound"][0])
 
 
 def test_metrics_have_one_figure_per_seed_and_the_names_of_the_claims(found, voted, config):

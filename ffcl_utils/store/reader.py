@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -21,17 +21,19 @@ from ffcl_utils.store.keys import key
 from ffcl_utils.store.networks import load_arrays, store_folder
 
 
-def trained(configs: dict[str, ExperimentConfig], snapshots: bool = False) -> dict[str, object]:
+def trained(
+    configs: dict[str, ExperimentConfig], snapshots: Collection[str] = ()
+) -> dict[str, object]:
     """The trained rule of every config of a rule, with its history and `origins`.
 
     What the store lacks is trained now, in worker processes of one thread each, with a progress
-    bar, and kept. snapshots: with the weights after every epoch, for `epochs_of`. Where FFCL_STORE
-    is empty nothing is kept.
+    bar, and kept. snapshots: names of those that come with the weights after every epoch, for
+    `epochs_of`. Where FFCL_STORE is empty nothing is kept.
     """
     configs = of_rules(configs)
     with opened_store() as store:
-        train_missing([Job(config, snapshots) for config in configs.values()], store)
-        return {name: read(config, store, snapshots) for name, config in configs.items()}
+        train_missing([Job(config, name in snapshots) for name, config in configs.items()], store)
+        return {name: read(config, store, name in snapshots) for name, config in configs.items()}
 
 
 @contextmanager

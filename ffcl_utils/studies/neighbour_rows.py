@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from ffcl_utils import rules
 from ffcl_utils.config import ConfigError, RuleConfig
 
-Rows = Literal["few", "all", "relaxations"]
+Rows = Literal["few", "one_each", "all", "relaxations"]
 BACKPROP, RANDOM = "backprop", "random layers"
 
 # Networks of other rules, for backpropagation to be compared with them on the same terms.
@@ -32,23 +32,27 @@ def _relaxed(rule: str, settings: dict, published: str = "") -> Row:
 
 
 AR, PC = "activation_relaxation", "predictive_coding"
+# Tables in which a row stands: of one variant of each rule (and its control) these three kinds.
+ONE: tuple[Rows, ...] = ("one_each", "all")
+FEW: tuple[Rows, ...] = ("few", *ONE)
+RELAXED: tuple[Rows, ...] = (*ONE, "relaxations")
 ROWS = {
-    BACKPROP: Row("backprop", rows=("few", "all")),
-    RANDOM: Row("random_layers", rows=("few", "all")),
-    "FF": Row("forward_forward"),
-    "BP/FF": Row("bp_ff"),
-    "improved FFCL": Row("improved_ffcl", {"pairing": "balanced"}, "up to 63"),
-    "mirror contrast": Row("mirror_contrast", rows=("few", "all")),
-    "Hinton's FF": Row("hinton_ff", published="98.64 (4 × 2000)"),
+    BACKPROP: Row("backprop", rows=FEW),
+    RANDOM: Row("random_layers", rows=FEW),
+    "FF": Row("forward_forward", rows=ONE),
+    "BP/FF": Row("bp_ff", rows=ONE),
+    "improved FFCL": Row("improved_ffcl", {"pairing": "balanced"}, "up to 63", ONE),
+    "mirror contrast": Row("mirror_contrast", rows=FEW),
+    "Hinton's FF": Row("hinton_ff", published="98.64 (4 × 2000)", rows=ONE),
     "Hinton's FF, peers": Row("hinton_ff", {"peer_normalisation": 0.03}),
     "Hinton's FF, read-out": Row("hinton_ff", {"predictor": "read_out"}, "98.55 (3 × 1000)"),
-    "SCFF": Row("self_contrastive_ff", published="98.7 (2 × 2000)"),
+    "SCFF": Row("self_contrastive_ff", published="98.7 (2 × 2000)", rows=ONE),
     "pred": Row("local_losses", {"local_loss": "pred"}, "99.32 (3 × 1024, shifts)"),
     "sim": Row("local_losses", {"local_loss": "sim"}, "99.20 (3 × 1024, shifts)"),
-    "predsim": Row("local_losses", {}, "99.38 (3 × 1024, shifts)", ("few", "all")),
+    "predsim": Row("local_losses", {}, "99.38 (3 × 1024, shifts)", FEW),
     "predsim, across layers": Row("local_losses", {"across": True}),
-    "FFCL": Row("ffcl"),
-    "CaFo, random blocks": Row("cascaded_forward", {}, "98.60–98.63 (32, 128, 512 channels)"),
+    "FFCL": Row("ffcl", rows=ONE),
+    "CaFo, random blocks": Row("cascaded_forward", {}, "98.60–98.63 (32, 128, 512 channels)", ONE),
     "CaFo, least squares": Row("cascaded_forward", {"predictor": "mse"}),
     "CaFo, sparsemax": Row("cascaded_forward", {"predictor": "sparsemax"}),
     "CaFo, DFA blocks": Row(
@@ -56,11 +60,11 @@ ROWS = {
     ),
     "unsupervised FF, AE": Row("unsupervised_ff", {"cell": "ae"}),
     "unsupervised FF, denoising": Row("unsupervised_ff", {"cell": "denoising"}),
-    "unsupervised FF, convolutional": Row("unsupervised_ff", {"cell": "convolutional"}),
-    "feedback alignment": Row("feedback_alignment"),
+    "unsupervised FF, convolutional": Row("unsupervised_ff", {"cell": "convolutional"}, rows=ONE),
+    "feedback alignment": Row("feedback_alignment", rows=ONE),
     "direct feedback": Row("feedback_alignment", {"feedback": "direct"}),
-    "AR": Row(AR, published="about 98", rows=("all", "relaxations")),
-    "PC": Row(PC, rows=("all", "relaxations")),
+    "AR": Row(AR, published="about 98", rows=RELAXED),
+    "PC": Row(PC, rows=RELAXED),
     "AR, learned weights": _relaxed(AR, {"backward_weights": "learned"}),
     "AR, random weights": _relaxed(AR, {"backward_weights": "random"}),
     "AR, no derivative": _relaxed(AR, {"derivative": False}),
@@ -76,8 +80,8 @@ ROWS = {
     "PC, all relaxed": _relaxed(
         PC, {"backward_weights": "learned", "derivative": False, "error_weights": "learned"}
     ),
-    "backprop, AR's network": Row("backprop", _OF_AR, rows=("all", "relaxations")),
-    "backprop, PC's network": Row("backprop", _OF_PC, rows=("all", "relaxations")),
+    "backprop, AR's network": Row("backprop", _OF_AR, rows=RELAXED),
+    "backprop, PC's network": Row("backprop", _OF_PC, rows=RELAXED),
 }
 # Backpropagation takes the length of these rules' training, and their batches.
 _AS_LONG_AS = {"backprop, AR's network": AR, "backprop, PC's network": PC}

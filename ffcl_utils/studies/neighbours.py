@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from scipy.spatial.distance import cdist
 from sklearn.preprocessing import normalize
-from torch.nn.functional import cosine_similarity
 
 from ffcl_utils.analysis import locality
 from ffcl_utils.analysis.ensembles import (
@@ -26,8 +25,6 @@ from ffcl_utils.analysis.sparsity import hoyer_sparsity
 from ffcl_utils.claims.ledger import missing
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.data.parts import spread
-from ffcl_utils.learning.layers import Layers
-from ffcl_utils.learning.losses import CLASSES, cross_entropy_loss
 from ffcl_utils.rules.base import Rule, right
 from ffcl_utils.studies.models import one_by_one
 from ffcl_utils.studies.neighbour_rows import BACKPROP, PAIRS, RANDOM, ROWS
@@ -37,8 +34,6 @@ PROBES = 2000  # test images on which first layers are compared
 LEARNT_FROM = 5000  # training images from which a layer's class means are taken
 _OF_LAYER = ("hoyer", "sharing", "size", "members")  # figures of layer 1, in this order
 NOTEBOOK, ACCURACY = "12_neighbours", "test_accuracy"
-TRIVIAL = ("backprop", "random_layers")  # no question which way their hidden layers go
-MARKS = (0.9, 0.95, 0.97)  # test accuracies whose first epoch is looked for
 
 
 @dataclass(frozen=True)
@@ -141,93 +136,6 @@ def _mean(values: np.ndarray) -> np.float64:
     """Over the seeds that have a figure; NaN where none has."""
     known = values[~np.isnan(values)]
     return known.mean() if len(known) else np.float64("nan")
-
-
-def seconds_a_seed(networks: dict[str, Rule]) -> dict[str, float]:
-    """Seconds of training a seed, by row, on the machine that trained it, with one thread.
-
-    A job trains several seeds at once; where it does not say how many, it had as many as fit well.
-    """
-    return {
-        name: float(np.mean([_share(rule, origin) for origin in rule.origins]))
-        for name, rule in networks.items()
-    }
-
-
-def _share(rule: Rule, origin: dict) -> float:
-    return origin["seconds"] / origin.get("seeds", rule.seeds_of_a_job(rule.config))
-
-
-def epochs_to(networks: dict[str, Rule]) -> pd.DataFrame:
-    """Epochs until the test accuracy first reached each of MARKS, mean over the seeds that did.
-
-    A dash: no seed did. Not of rules whose layers learn one after the other, whose epochs are not
-    comparable, nor of those that are not watched.
-    """
-    rows = {}
-    for name, rule in networks.items():
-        if getattr(rule.config, "training", "") == "sequential":
-            continue
-        curves = list(rule.history.starting_with("test_accuracy/").values())
-        if len(curves) != 1 or len(curves[0]) != rule.config.epochs:
-            continue
-        rows[name] = {}
-        for mark in MARKS:
-            reached = curves[0] >= mark
-            epochs = reached.argmax(0)[reached.any(0)] + 1
-            rows[name][f"{100 * mark:g} %"] = epochs.mean().round(1) if len(epochs) else "–"
-    return pd.DataFrame(rows).T
-
-
-def update_cosines(networks: dict[str, Rule], data: Dataset) -> dict[str, dict[str, np.ndarray]]:
-    """Cosine of each hidden layer's update with backpropagation's, by row, untrained and trained.
-
-    (layers, S) each. An update is the gradient of the sum of a rule's losses by the weights;
-    backpropagation's is that of the cross-entropy of the same network's output, for the same
-    images. Only of rules with one stack of layers that ends in an output; of backpropagation
-    itself it would be 1, and of layers that never learn there is no update.
-    """
-    found = {}
-    for name, rule in networks.items():
-        if not _classifies(rule) or rule.config.rule in TRIVIAL:
-            continue
-        before = type(rule)(rule.config)
-        found[name] = {
-            "untrained": _cosines(before, data),
-            "trained": _cosines(rule, data),
-        }
-    return found
-
-
-def _classifies(rule: Rule) -> bool:
-    network = getattr(rule, "network", None)
-    return isinstance(network, Layers) and network.weights[-1].shape[-1] == CLASSES
-
-
-def _cosines(rule: Rule, data: Dataset) -> np.ndarray:
-    some = spread(data, 256)
-    hidden = rule.network.weights[:-1]
-    labels = some.train_labels.expand(rule.config.seeds, -1)
-    losses = torch.stack(list(rule.example_losses(some).values())).sum()
-    logits = rule.network.forward(rule.scaled(some.train_images), local=False)[-1]
-    ours = torch.autograd.grad(losses, hidden)
-    theirs = torch.autograd.grad(cross_entropy_loss(logits, labels).sum(), hidden)
-    pairs = zip(ours, theirs, strict=True)
-    cosines = [cosine_similarity(one.flatten(1), other.flatten(1)) for one, other in pairs]
-    return torch.stack(cosines).numpy()
-
-
-def cosines_table(cosines: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
-    """`update_cosines`, mean over seeds: a row a rule, columns by state and layer."""
-    rows = {
-        name: {
-            (state, f"layer {k}"): values.mean().round(3)
-            for state, layers in states.items()
-            for k, values in enumerate(layers, start=1)
-        }
-        for name, states in cosines.items()
-    }
-    return pd.DataFrame(rows).T
 
 
 def learning(networks: dict[str, Rule], data: Dataset) -> dict[str, Learning]:

@@ -115,9 +115,9 @@ def _missing_trainings(stale: list[tuple[Wanted, dict[str, ExperimentConfig]]]) 
     if folder is None:
         return []
     jobs = [
-        store.Job(config, run.entry.snapshots)
+        store.Job(config, name in run.entry.with_snapshots(configs))
         for run, configs in stale
-        for config in of_rules(configs).values()
+        for name, config in of_rules(configs).items()
     ]
     datasets = {config.dataset for _, configs in stale for config in configs.values()}
     for dataset in sorted(datasets & FULL.keys()):

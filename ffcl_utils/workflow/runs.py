@@ -1,6 +1,7 @@
 """The one table of runs (runs.toml): notebooks, their parameters at each preset, their order."""
 
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -37,7 +38,7 @@ class RunEntry(BaseModel):
     claims: str = ""
     presets: list[str] = list(PRESETS)
     networks: str = ""
-    snapshots: bool = False
+    snapshots: bool | list[str] = False
     seconds: int = 60
     paper_seconds: int = 0
     needs: list[str] = []
@@ -65,6 +66,11 @@ class RunEntry(BaseModel):
         if preset == "smoke":
             return SMOKE_SECONDS
         return (preset == "paper" and self.paper_seconds) or self.seconds
+
+    def with_snapshots(self, names: Iterable[str]) -> set[str]:
+        """Of these networks, those whose weights after every epoch the run needs."""
+        every = self.snapshots is True
+        return {name for name in names if every or name in (self.snapshots or [])}
 
     def parameters_at(self, preset: str, embedded: bool = False) -> dict[str, object]:
         """The notebook's parameters at a preset, where they differ from its own defaults.

@@ -109,7 +109,7 @@ def package(tmp_path, monkeypatch):
 def networks(monkeypatch):
     """The store gives an empty object for every network, with the origin of each of its seeds."""
 
-    def trained(configs, snapshots=False):
+    def trained(configs, snapshots=()):
         trained.snapshots = snapshots
         return {
             name: SimpleNamespace(origins=[{"key": name, "seed": s} for s in config.seed_list])

@@ -181,11 +181,11 @@ def test_a_setting_out_of_range_is_an_error_before_any_training(started, network
 
 def test_the_table_says_whether_snapshots_are_needed(started, networks, monkeypatch):
     started()
-    assert networks.snapshots is False
+    assert networks.snapshots == set()
     table = (fake.entry("01_accuracy", snapshots=True),)
     monkeypatch.setattr("ffcl_utils.records.changes.runs", lambda: table)
     started()
-    assert networks.snapshots is True
+    assert networks.snapshots == set(started().configs)
 
 
 def test_a_notebook_that_only_reads_results_needs_no_networks(package, tmp_path):

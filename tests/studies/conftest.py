@@ -2,8 +2,9 @@
 
 import pytest
 
+from ffcl_utils import rules
 from ffcl_utils.data import datasets
-from ffcl_utils.studies import models
+from ffcl_utils.studies import models, neighbour_rows
 from tests.small import SMALL_LAYERS, small
 
 
@@ -11,6 +12,18 @@ from tests.small import SMALL_LAYERS, small
 def few():
     """400 training digits, all 1,000 test digits."""
     return small(datasets.load("mnist_5k"), 400)
+
+
+@pytest.fixture(scope="session")
+def neighbours(few):
+    """The few rows of notebook 12, two seeds each, narrow and trained for a moment."""
+    narrow, trained = {"layers": (784, 24, 16, 10)}, {}
+    for name, config in neighbour_rows.configure("smoke", "few", epochs=1).items():
+        layers = narrow if config.rule in ("backprop", "random_layers") else {}
+        trained[name] = rules.rule(config.rule)(config.model_copy(update=layers))
+        trained[name].fit(few)
+        trained[name].origins = [{"seconds": 3.0, "seeds": 2}] * 2
+    return trained
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,8 @@
 """The table of all rules: its rows, and measures against other libraries and closed forms."""
 
 import re
-from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from sklearn.neighbors import NearestCentroid
@@ -15,34 +13,20 @@ from ffcl_utils.analysis import ensembles
 from ffcl_utils.analysis.similarity import linear_cka
 from ffcl_utils.claims.ledger import ledger
 from ffcl_utils.config import PRESETS, ConfigError
-from ffcl_utils.learning.history import History
 from ffcl_utils.paths import ROOT
+from ffcl_utils.studies import neighbour_costs
 from ffcl_utils.studies import neighbours as study
 from ffcl_utils.studies.neighbour_rows import ROWS, configure
 from tests.small import small_config
 
-NARROW = {"backprop": (784, 24, 16, 10), "random_layers": (784, 24, 16, 10)}
-
 
 @pytest.fixture(scope="module")
-def networks(few):
-    """The few rows of the smoke preset, narrow, one epoch each."""
-    trained = {}
-    for name, config in configure("smoke", "few", epochs=1).items():
-        layers = {"layers": NARROW[config.rule]} if config.rule in NARROW else {}
-        trained[name] = rules.rule(config.rule)(config.model_copy(update=layers))
-        trained[name].fit(few)
-        trained[name].origins = [{"seconds": 3.0, "seeds": 2}] * 2
-    return trained
-
-
-@pytest.fixture(scope="module")
-def measured(networks, few):
-    return {name: study.measure(rule, few) for name, rule in networks.items()}
+def measured(neighbours, few):
+    return {name: study.measure(rule, few) for name, rule in neighbours.items()}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("rows", ["few", "all", "relaxations"])
+@pytest.mark.parametrize("rows", ["few", "one_each", "all", "relaxations"])
 def test_every_row_has_valid_settings_and_as_many_seeds(preset, rows):
     configs = configure(preset, rows)
     assert {c.seeds for c in configs.values()} == {{"smoke": 2, "short": 3, "paper": 5}[preset]}
@@ -58,6 +42,15 @@ def test_the_rules_of_the_papers_have_rows():
     assert len(named) > 12 and on_the_table == named
 
 
+def test_one_variant_of_each_rule_stands_on_the_short_table():
+    """Backpropagation's second and third network are the controls of two of them."""
+    configs = configure("paper", "one_each")
+    controls = {"backprop, AR's network", "backprop, PC's network"}
+    chosen = [config.rule for name, config in configs.items() if name not in controls]
+    assert len(set(chosen)) == len(chosen)
+    assert set(chosen) == {row.rule for row in ROWS.values()}
+
+
 def test_backprop_trains_as_long_as_what_it_is_held_against():
     configs = configure("short", "relaxations")
     for name, rule in (("AR", "activation_relaxation"), ("PC", "predictive_coding")):
@@ -68,7 +61,7 @@ def test_backprop_trains_as_long_as_what_it_is_held_against():
 
 
 def test_unknown_rows_are_one_line():
-    with pytest.raises(ConfigError, match="rows='most': choose one of few, all, relaxations"):
+    with pytest.raises(ConfigError, match="rows='most': choose one of few, one_each, all"):
         configure("smoke", "most")
 
 
@@ -87,9 +80,9 @@ def test_a_class_that_was_not_learnt_is_nobodys_nearest():
     assert study.nearest_mean_accuracy(learnt, labels, learnt, labels) == 1
 
 
-def test_a_table_has_what_was_measured(networks, measured):
-    seconds = study.seconds_a_seed(networks)
-    table = study.table(networks, measured, seconds)
+def test_a_table_has_what_was_measured(neighbours, measured):
+    seconds = neighbour_costs.seconds_a_seed(neighbours)
+    table = study.table(neighbours, measured, seconds)
     assert list(table.index) == ["backprop", "random layers", "mirror contrast", "predsim"]
     assert (table["seconds"] == 1.5).all()  # one job of 3 seconds for two seeds
     row = measured["predsim"]
@@ -138,12 +131,6 @@ def test_a_network_that_has_diverged_has_no_figures(few):
     assert np.isnan(row["std"])
 
 
-def test_seconds_are_shared_among_the_seeds_of_a_job(networks):
-    rule = SimpleNamespace(config=None, seeds_of_a_job=lambda _: 5)
-    rule.origins = [{"seconds": 10.0, "seeds": 2}, {"seconds": 30.0}]
-    assert study.seconds_a_seed({"one": rule}) == {"one": (5 + 6) / 2}
-
-
 def test_metrics_have_every_claims_figure(measured):
     found = study.metrics(measured)
     assert all(values.shape == (2,) for values in found.values())
@@ -174,45 +161,6 @@ def test_the_worst_relaxation_and_the_best_other_cell_are_those_of_each_seed():
     np.testing.assert_allclose(best, [0.1, -0.05])
 
 
-def test_epochs_are_those_at_which_a_mark_was_first_reached():
-    def watched(curve, epochs=None, training="simultaneous"):
-        history = History((0, 1), {"test_accuracy/all": np.array(curve)}, [])
-        config = SimpleNamespace(epochs=epochs or len(curve), training=training)
-        return SimpleNamespace(history=history, config=config)
-
-    networks = {
-        "both": watched([[0.5, 0.91], [0.92, 0.89], [0.96, 0.93]]),
-        "in sequence": watched([[0.99, 0.99]], training="sequential"),
-        "shorter than its training": watched([[0.99, 0.99]], epochs=3),
-    }
-    table = study.epochs_to(networks)
-    assert list(table.index) == ["both"]
-    assert table.loc["both"].tolist() == [1.5, 3.0, "–"]
-
-
-def test_settled_errors_and_transposed_feedback_go_where_backprop_goes(few):
-    settled = small_config("activation_relaxation", sweeps=400, tolerance=0)
-    aligned = small_config("feedback_alignment", layers=(784, 24, 16, 10))
-    networks = {}
-    for name, config in (("AR", settled), ("FA", aligned)):
-        networks[name] = rules.rule(config.rule)(config)
-    fa = networks["FA"]
-    cosines = study._cosines(fa, few)
-    assert (np.abs(cosines[0]) < 0.6).all()  # random matrices point anywhere
-    fa.feedback = [weight.detach().mT for weight in fa.network.weights[1:]]
-    np.testing.assert_allclose(study._cosines(fa, few), 1, atol=1e-5)
-    np.testing.assert_allclose(study._cosines(networks["AR"], few), 1, atol=1e-3)
-
-
-def test_cosines_are_of_rules_that_end_in_an_output(networks, few):
-    cosines = study.update_cosines(networks, few)
-    assert list(cosines) == ["predsim"]
-    table = study.cosines_table(cosines)
-    assert isinstance(table, pd.DataFrame) and table.shape == (1, 4)
-    across = small_config("local_losses", across=True)
-    assert study._cosines(rules.rule("local_losses")(across), few).shape == (2, 2)
-
-
 def test_a_first_layer_is_like_itself(measured):
     matrix = study.likeness(measured)
     np.testing.assert_allclose(np.diag(matrix), 1, rtol=1e-5)
@@ -221,11 +169,11 @@ def test_a_first_layer_is_like_itself(measured):
     assert matrix[0, 1] == pytest.approx(linear_cka(one, other), rel=1e-5)
 
 
-def test_the_diagram_shows_a_way_back_and_local_losses(networks, few):
-    found = study.learning(networks, few)
+def test_the_diagram_shows_a_way_back_and_local_losses(neighbours, few):
+    found = study.learning(neighbours, few)
     assert list(found["predsim"].losses.values()) == [["layer 1"], ["layer 2"], ["output"]]
     assert list(found["backprop"].losses.values()) == [["layer 1", "layer 2", "output"]]
-    relaxed = {"AR": networks["predsim"], "backprop, AR's network": networks["backprop"]}
+    relaxed = {"AR": neighbours["predsim"], "backprop, AR's network": neighbours["backprop"]}
     assert list(study.learning(relaxed, few)) == ["backprop, AR's network", "AR"]
 
 

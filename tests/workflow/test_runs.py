@@ -64,12 +64,25 @@ def test_the_embedded_subset_is_taken_at_smoke_and_without_full_data():
     )
 
 
+def test_snapshots_are_asked_for_by_name_or_of_all():
+    some = runs.run("12_neighbours")
+    assert some.with_snapshots(["AR", "FF"]) == {"AR"}
+    assert runs.run("09_mirror_neurons").with_snapshots(["AR", "FF"]) == {"AR", "FF"}
+    assert runs.run("01_improved_ffcl_accuracy").with_snapshots(["AR", "FF"]) == set()
+    for entry in ENTRIES:
+        if isinstance(entry.snapshots, list):
+            configs = runs.configs_of(entry, entry.parameters_at("short"))
+            assert set(entry.snapshots) <= set(configs), entry.name
+
+
 def test_long_runs_are_not_of_every_preset():
     assert runs.run("05_unseen_classes-fashion_mnist").presets == ["paper"]
     assert all(set(entry.presets) <= set(PRESETS) for entry in ENTRIES)
     # Fifteen trainings of relaxations are too many for a look at whether all runs.
     assert runs.run("12_neighbours-relaxations").presets == ["short", "paper"]
+    assert runs.run("12_neighbours-fashion_mnist").presets == ["short"]
     some = {"05_unseen_classes-fashion_mnist", "12_neighbours-relaxations"}
+    some.add("12_neighbours-fashion_mnist")
     others = [entry for entry in ENTRIES if entry.name not in some]
     assert all(entry.presets == list(PRESETS) for entry in others)
 

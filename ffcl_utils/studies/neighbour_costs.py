@@ -1,0 +1,110 @@
+"""What the learning rules of notebook 12 cost: time, operations, memory, epochs."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ffcl_utils.analysis.cost import Cost, cost_of
+from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.data.parts import spread
+from ffcl_utils.learning.training import PerSeed, Phase, visits_of
+from ffcl_utils.rules.base import Rule
+
+# Seeds that are counted at once: a narrow network by itself would be trained beside a copy.
+TOGETHER = 2
+MARKS = (0.9, 0.95, 0.97)  # test accuracies whose first epoch is looked for
+
+
+def seconds_a_seed(networks: dict[str, Rule]) -> dict[str, float]:
+    """Seconds of training a seed, by row, on the machine that trained it, with one thread.
+
+    A job trains several seeds at once; where it does not say how many, it had as many as fit well.
+    """
+    return {
+        name: float(np.mean([_share(rule, origin) for origin in rule.origins]))
+        for name, rule in networks.items()
+    }
+
+
+def _share(rule: Rule, origin: dict) -> float:
+    return origin["seconds"] / origin.get("seeds", rule.seeds_of_a_job(rule.config))
+
+
+def cost_of_an_epoch(rule: Rule, data: Dataset) -> Cost:
+    """What one seed's training costs, before it has begun: operations an epoch, memory in bytes.
+
+    An epoch of layers or stages that learn one after the other is one of each. Memory: all
+    weights, what Adam keeps of those that learn, and the most that a batch needs besides; without
+    the images, and without what is computed of them once for all epochs.
+    """
+    pair = type(rule)(rule.config.of_seeds(rule.config.first_seed, TOGETHER))
+    some = spread(data, min(pair.config.batch_size, len(data.train_labels)))
+    weights = sum(tensor.nbytes for tensor in pair.tensors().values())
+    operations, memory = 0, 0
+    for phase in pair.phases(some):
+        visits = visits_of(phase, pair.generators)
+        step = cost_of(partial(_gradients, phase, visits))
+        operations += step.operations * len(data.train_labels) / len(some.train_labels)
+        moments = 2 * sum(parameter.nbytes for parameter in phase.parameters)
+        memory = max(memory, weights + moments + step.memory)
+    return Cost(round(operations / TOGETHER), round(memory / TOGETHER))
+
+
+def _gradients(phase: Phase, visits: PerSeed) -> tuple[torch.Tensor, ...]:
+    loss = torch.stack(list(phase.losses(visits).values())).sum()
+    return torch.autograd.grad(loss, phase.parameters)
+
+
+def costs_table(
+    networks: dict[str, Rule], seconds: dict[str, float], data: Dataset
+) -> pd.DataFrame:
+    """What each rule costs for one seed, and when it first reached an accuracy.
+
+    Per epoch: seconds on the machine that trained it, and operations in thousands of millions.
+    Memory in MB, as `cost_of_an_epoch` has it. Then the epochs until the test accuracy first
+    reached each of MARKS, mean over the seeds that did, and what the one in the middle took. A
+    dash: no seed did, or it is not asked: of rules whose layers or stages learn one after the
+    other, of twins, whose networks have a curve each, and of rules that are not watched. Rules
+    that are solved at once have no epochs, and no row.
+    """
+    rows = {}
+    for name, rule in networks.items():
+        epochs = rule.config.epochs
+        if max(map(len, rule.history.values.values())) < epochs:
+            continue
+        cost = cost_of_an_epoch(rule, data)
+        operations, time = cost.operations / 1e9, seconds[name] / epochs
+        rows[name] = {
+            "s an epoch": round(time, 2),
+            "operations an epoch": round(operations, 1),
+            "memory": round(cost.memory / 1e6, 1),
+        }
+        reached = epochs_to(rule)
+        rows[name] |= {f"{100 * mark:g} %": _or_dash(reached[mark], 1) for mark in MARKS}
+        middle = reached[MARKS[1]]
+        rows[name][f"s to {100 * MARKS[1]:g} %"] = _or_dash(middle * time, 1)
+        rows[name][f"operations to {100 * MARKS[1]:g} %"] = _or_dash(middle * operations, 0)
+    return pd.DataFrame(rows).T
+
+
+def _or_dash(value: float, digits: int) -> float | str:
+    return "–" if np.isnan(value) else round(value, digits)
+
+
+def epochs_to(rule: Rule) -> dict[float, float]:
+    """Epochs until the test accuracy first reached each of MARKS, mean over the seeds that did.
+
+    NaN where no seed did, and where `costs_table` does not ask.
+    """
+    curves = list(rule.history.starting_with("test_accuracy/").values())
+    sequential = getattr(rule.config, "training", "") == "sequential"
+    if sequential or len(curves) != 1 or len(curves[0]) != rule.config.epochs:
+        return dict.fromkeys(MARKS, float("nan"))
+    found = {}
+    for mark in MARKS:
+        reached = curves[0] >= mark
+        epochs = reached.argmax(0)[reached.any(0)] + 1
+        found[mark] = float(epochs.mean()) if len(epochs) else float("nan")
+    return found

@@ -1,0 +1,80 @@
+"""Do the learning rules of notebook 12 go where backpropagation would go?"""
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn.functional import cosine_similarity
+
+from ffcl_utils import store
+from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.data.parts import spread
+from ffcl_utils.learning.layers import Layers
+from ffcl_utils.learning.losses import CLASSES, cross_entropy_loss
+from ffcl_utils.rules.base import Rule
+
+TRIVIAL = ("backprop", "random_layers")  # no question which way their hidden layers go
+
+
+def update_cosines(networks: dict[str, Rule], data: Dataset) -> dict[str, dict[str, np.ndarray]]:
+    """Cosine of each hidden layer's update with backpropagation's, by row, untrained and trained.
+
+    (layers, S) each. An update is the gradient of the sum of a rule's losses by the weights;
+    backpropagation's is that of the cross-entropy of the same network's output, for the same
+    images. Only of rules with one stack of layers that ends in an output; of backpropagation
+    itself it would be 1, and of layers that never learn there is no update.
+    """
+    found = {}
+    for name, rule in networks.items():
+        if not _classifies(rule) or rule.config.rule in TRIVIAL:
+            continue
+        before = type(rule)(rule.config)
+        found[name] = {
+            "untrained": _cosines(before, data),
+            "trained": _cosines(rule, data),
+        }
+    return found
+
+
+def _classifies(rule: Rule) -> bool:
+    network = getattr(rule, "network", None)
+    return isinstance(network, Layers) and network.weights[-1].shape[-1] == CLASSES
+
+
+def _cosines(rule: Rule, data: Dataset) -> np.ndarray:
+    some = spread(data, 256)
+    hidden = rule.network.weights[:-1]
+    labels = some.train_labels.expand(rule.config.seeds, -1)
+    losses = torch.stack(list(rule.example_losses(some).values())).sum()
+    logits = rule.network.forward(rule.scaled(some.train_images), local=False)[-1]
+    ours = torch.autograd.grad(losses, hidden)
+    theirs = torch.autograd.grad(cross_entropy_loss(logits, labels).sum(), hidden)
+    pairs = zip(ours, theirs, strict=True)
+    cosines = [cosine_similarity(one.flatten(1), other.flatten(1)) for one, other in pairs]
+    return torch.stack(cosines).numpy()
+
+
+def cosines_by_epoch(networks: dict[str, Rule], data: Dataset) -> dict[str, dict[str, np.ndarray]]:
+    """`update_cosines` before the training and after each epoch: by row, by layer, (1 + E, S).
+
+    Of the rows whose weights after every epoch are kept.
+    """
+    found = {}
+    for name, rule in networks.items():
+        if not hasattr(rule, "snapshots") or not _classifies(rule) or rule.config.rule in TRIVIAL:
+            continue
+        epochs = np.stack([_cosines(one, data) for one in store.epochs_of(rule)], 1)
+        found[name] = {f"layer {k}": values for k, values in enumerate(epochs, start=1)}
+    return found
+
+
+def cosines_table(cosines: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
+    """`update_cosines`, mean over seeds: a row a rule, columns by state and layer."""
+    rows = {
+        name: {
+            (state, f"layer {k}"): values.mean().round(3)
+            for state, layers in states.items()
+            for k, values in enumerate(layers, start=1)
+        }
+        for name, states in cosines.items()
+    }
+    return pd.DataFrame(rows).T

@@ -1,0 +1,97 @@
+"""What rules cost, against counts by hand."""
+
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ffcl_utils import rules
+from ffcl_utils.learning.history import History
+from ffcl_utils.studies import neighbour_costs as study
+from tests.small import small_config, small_rule
+
+
+def test_seconds_are_shared_among_the_seeds_of_a_job():
+    rule = SimpleNamespace(config=None, seeds_of_a_job=lambda _: 5)
+    rule.origins = [{"seconds": 10.0, "seeds": 2}, {"seconds": 30.0}]
+    assert study.seconds_a_seed({"one": rule}) == {"one": (5 + 6) / 2}
+
+
+def test_an_epoch_of_backpropagation_by_hand(few):
+    """Each layer forwards, and back to its weights; to its inputs but in the first layer."""
+    rule = small_rule("backprop")
+    images, sizes = len(few.train_labels), (784, 32, 16, 10)
+    products = [a * b for a, b in pairwise(sizes)]
+    cost = study.cost_of_an_epoch(rule, few)
+    assert cost.operations == 2 * images * (2 * sum(products) + sum(products[1:]))
+    # Weights, biases, two moments and the gradient of each are the least that there is.
+    assert cost.memory > 4 * 4 * (sum(products) + sum(sizes[1:]))
+
+
+def test_two_stages_are_both_in_an_epoch(few):
+    """Layers of FF in sequence: forward and to the weights, both for right and wrong labels."""
+    rule = small_rule("forward_forward")
+    cost = study.cost_of_an_epoch(rule, few)
+    upper = 2 * 2 * 2 * len(few.train_labels) * (32 * 16 + 16 * 16)
+    first = 2 * 2 * 2 * len(few.train_labels) * 784 * 32
+    assert upper + first / 2 < cost.operations < upper + 1.1 * first
+
+
+def test_costs_are_of_one_seed_and_leave_the_rule_alone(few):
+    one, two = (small_rule("local_losses", seeds=seeds) for seeds in (1, 2))
+    before = [tensor.clone() for tensor in two.tensors().values()]
+    assert study.cost_of_an_epoch(one, few) == study.cost_of_an_epoch(two, few)
+    pairs = zip(before, two.tensors().values(), strict=True)
+    assert all(bool((old == new).all()) for old, new in pairs)
+
+
+@pytest.mark.parametrize("name", rules.names())
+def test_every_rule_can_be_asked(name, few):
+    cost = study.cost_of_an_epoch(small_rule(name), few)
+    assert cost.operations > 0 and cost.memory > 0
+
+
+def test_a_relaxation_costs_more_than_backpropagation_on_its_network(few):
+    relaxed = small_rule("activation_relaxation", sweeps=40, tolerance=0)
+    plain = small_rule("backprop", layers=relaxed.config.layers)
+    ours, theirs = (study.cost_of_an_epoch(rule, few).operations for rule in (relaxed, plain))
+    assert ours > theirs
+
+
+def watched(curve, epochs=None, training="simultaneous"):
+    """What `epochs_to` looks at: a curve (E, S) and the settings of the training."""
+    history = History((0, 1), {"test_accuracy/all": np.array(curve)}, [])
+    config = SimpleNamespace(epochs=epochs or len(curve), training=training)
+    return SimpleNamespace(history=history, config=config)
+
+
+def test_epochs_are_those_at_which_a_mark_was_first_reached():
+    found = study.epochs_to(watched([[0.5, 0.91], [0.92, 0.89], [0.96, 0.93]]))
+    assert list(found) == list(study.MARKS)
+    assert found[0.9] == 1.5 and found[0.95] == 3 and np.isnan(found[0.97])
+    for other in (
+        watched([[0.99, 0.99]], training="sequential"),
+        watched([[0.99, 0.99]], epochs=3),
+    ):
+        assert all(np.isnan(value) for value in study.epochs_to(other).values())
+
+
+def test_the_table_multiplies_epochs_by_what_one_costs(neighbours, few, monkeypatch):
+    monkeypatch.setattr(study, "MARKS", (0.0, 0.0, 1.1))
+    seconds = study.seconds_a_seed(neighbours)
+    table = study.costs_table(neighbours, seconds, few)
+    assert list(table.index) == list(neighbours)
+    row = table.loc["predsim"]
+    assert row["s an epoch"] == row["s to 0 %"] == 1.5  # one epoch, of 1.5 seconds a seed
+    assert row["0 %"] == 1 and row["110 %"] == "–"
+    cost = study.cost_of_an_epoch(neighbours["predsim"], few)
+    assert row["operations an epoch"] == pytest.approx(cost.operations / 1e9, abs=0.05)
+    assert table.loc["mirror contrast", "0 %"] == "–"  # twins: a curve each
+
+
+def test_what_is_solved_at_once_has_no_row(few):
+    config = small_config("cascaded_forward", predictor="mse", epochs=3)
+    solved = rules.rule("cascaded_forward")(config)
+    solved.fit(few)
+    assert study.costs_table({"CaFo": solved}, {"CaFo": 1.0}, few).empty

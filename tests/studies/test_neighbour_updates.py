@@ -1,0 +1,50 @@
+"""Where rules go, against backpropagation where the two must agree."""
+
+import numpy as np
+import pandas as pd
+
+from ffcl_utils import rules, store
+from ffcl_utils.store.reader import read
+from ffcl_utils.studies import neighbour_updates as study
+from tests.small import small_config
+
+
+def test_settled_errors_and_transposed_feedback_go_where_backprop_goes(few):
+    settled = small_config("activation_relaxation", sweeps=400, tolerance=0)
+    aligned = small_config("feedback_alignment", layers=(784, 24, 16, 10))
+    networks = {}
+    for name, config in (("AR", settled), ("FA", aligned)):
+        networks[name] = rules.rule(config.rule)(config)
+    fa = networks["FA"]
+    cosines = study._cosines(fa, few)
+    assert (np.abs(cosines[0]) < 0.6).all()  # random matrices point anywhere
+    fa.feedback = [weight.detach().mT for weight in fa.network.weights[1:]]
+    np.testing.assert_allclose(study._cosines(fa, few), 1, atol=1e-5)
+    np.testing.assert_allclose(study._cosines(networks["AR"], few), 1, atol=1e-3)
+
+
+def test_cosines_are_of_rules_that_end_in_an_output(neighbours, few):
+    cosines = study.update_cosines(neighbours, few)
+    assert list(cosines) == ["predsim"]
+    table = study.cosines_table(cosines)
+    assert isinstance(table, pd.DataFrame) and table.shape == (1, 4)
+    across = small_config("local_losses", across=True)
+    assert study._cosines(rules.rule("local_losses")(across), few).shape == (2, 2)
+
+
+def test_cosines_by_epoch_begin_and_end_with_the_untrained_and_the_trained(
+    tmp_path, few, monkeypatch
+):
+    monkeypatch.setattr(store.jobs, "load_changed", lambda *_: few)
+    config = small_config("local_losses", epochs=3)
+    store.train(store.Job(config, snapshots=True), tmp_path)
+    rule = read(config, tmp_path, snapshots=True)
+    unkept = read(config, tmp_path)
+    found = study.cosines_by_epoch({"predsim": rule, "without": unkept}, few)
+    assert list(found) == ["predsim"]
+    ends = study.update_cosines({"predsim": rule}, few)["predsim"]
+    for k, values in enumerate(found["predsim"].values()):
+        assert values.shape == (1 + 3, 2)
+        np.testing.assert_array_equal(values[0], ends["untrained"][k])
+        np.testing.assert_array_equal(values[-1], ends["trained"][k])
+        assert (values[1] != values[0]).all()

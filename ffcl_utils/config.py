@@ -1,5 +1,6 @@
 """What the settings of every experiment have in common, and the names of the presets."""
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -92,6 +93,11 @@ class RuleConfig(ExperimentConfig):
     def rule(self) -> str:
         """The name of the rule: that of the file in which its settings are defined."""
         return type(self).__module__.rpartition(".")[2]
+
+    @property
+    def weights(self) -> int:
+        """How many weights lie between fully connected layers of the sizes `layers`."""
+        return sum(a * b for a, b in pairwise(self.layers))
 
 
 def of_rules(configs: dict[str, ExperimentConfig]) -> dict[str, RuleConfig]:

@@ -107,6 +107,20 @@ class Rule:
         return scale(images.to(self.predicting().device), self.config.input_scaling)
 
     @classmethod
+    def epochs_in_all(cls, config: RuleConfig) -> int:
+        """Epochs of all phases together; of layers that learn in sequence each has its own."""
+        sequential = getattr(config, "training", "") == "sequential"
+        return config.epochs * (len(config.layers) - 1 if sequential else 1)
+
+    @classmethod
+    def work(cls, config: RuleConfig) -> float:
+        """Roughly what a plan reckons with for one image and one seed: weights × epochs.
+
+        Of a rule that does more or less with an image, the weights that take as long.
+        """
+        return config.epochs * config.weights
+
+    @classmethod
     def seeds_of_a_job(cls, config: RuleConfig) -> int:
         """How many seeds train well in one process: several narrow networks, or a single wide."""
         return 5 if max(config.layers[1:]) <= NARROW else 1

@@ -148,5 +148,15 @@ class FFCL(Rule):
         """Activations (S, N, units) of the first twin's hidden layers. Labels are not used."""
         return [layer.cpu() for layer in hidden_layers(self.twins.first, self.scaled(images))]
 
+    @classmethod
+    def epochs_in_all(cls, config: Config) -> int:
+        """Those of every stage."""
+        return config.epochs * (2 if config.stages == "local" else len(STAGES))
+
+    @classmethod
+    def work(cls, config: Config) -> float:
+        """As Rule has it, in every stage."""
+        return super().work(config) * cls.epochs_in_all(config) / config.epochs
+
 
 RULE = FFCL

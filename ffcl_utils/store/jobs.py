@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -43,19 +42,13 @@ class Job:
 
     @property
     def epochs(self) -> int:
-        """Epochs of all phases together; of layers that learn in sequence each has its own."""
-        sequential = getattr(self.config, "training", "") == "sequential"
-        return self.config.epochs * (len(self.config.layers) - 1 if sequential else 1)
+        """Epochs of all phases together."""
+        return rules.rule(self.config.rule).epochs_in_all(self.config)
 
     @property
     def cost(self) -> float:
-        """About how many products of numbers the training takes, to start the longest first."""
-        layers = self.config.layers
-        weights = sum(a * b for a, b in pairwise(layers))
-        # A sweep of errors that settle leaves out the widest product, and the last ones are saved:
-        # it was seen to cost a fifteenth to a seventieth of a step without it.
-        passes = 1 + getattr(self.config, "sweeps", 0) / 20
-        return weights * self.config.epochs * self.config.seeds * passes
+        """Roughly how much work an image makes in the training, to start the longest first."""
+        return rules.rule(self.config.rule).work(self.config) * self.config.seeds
 
     def to_json(self) -> dict:
         """For a plan; `from_json` reads it."""

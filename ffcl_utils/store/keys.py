@@ -29,6 +29,7 @@ NOT_LEARNING = {
 # Of a rule's class: what it declares, and methods that only look at a trained network.
 _NOT_LEARNT = {
     "backward_pass",
+    "epochs_in_all",
     "example_losses",
     "hidden_layers",
     "hidden_weights",
@@ -40,6 +41,7 @@ _NOT_LEARNT = {
     "representations",
     "seeds_of_a_job",
     "title",
+    "work",
 }
 
 

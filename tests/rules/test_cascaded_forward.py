@@ -312,6 +312,16 @@ def test_the_store_counts_an_epoch_of_every_block_and_trains_seeds_apart(digits)
     assert CascadedForward.seeds_of_a_job(config) == 1
 
 
+def test_a_plan_reckons_with_a_blocks_side_and_not_with_its_channels_alone():
+    """By hand: 9 weights a channel on each pixel, ten a channel on each of the pooled ones."""
+    config = rules.configure("cascaded_forward", "paper", blocks="dfa", epochs=2)
+    convolutions = 9 * (32 * 28**2 + 32 * 128 * 14**2 + 128 * 512 * 7**2)
+    predictors = 10 * (32 * 14**2 + 128 * 7**2 + 512 * 3**2)
+    assert CascadedForward.work(config) == pytest.approx(4.6 * convolutions + 2 * predictors)
+    still = config.model_copy(update={"blocks": "random"})
+    assert CascadedForward.work(still) == pytest.approx(2.8 * convolutions + 2 * predictors)
+
+
 def test_features_of_a_block_are_let_go_before_those_of_the_next_are_made(digits, monkeypatch):
     rule, held, before = make(seeds=1), [], []
     original = rule.network.seen

@@ -115,6 +115,24 @@ def test_snapshots_are_the_weights_after_each_epoch(name, data, tmp_path, monkey
     assert any(not torch.equal(values, epochs[2][tensor]) for tensor, values in epochs[1].items())
 
 
+VARIANTS = [(name, {}) for name in NAMES] + [
+    ("forward_forward", {"training": "simultaneous"}),
+    ("ffcl", {"stages": "local"}),
+    ("ffcl", {"stages": "global"}),
+    ("cascaded_forward", {"blocks": "dfa"}),
+    ("cascaded_forward", {"predictor": "mse"}),
+    ("local_losses", {"across": True}),
+]
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS, ids=str)
+def test_a_job_knows_how_many_epochs_its_training_reports(name, variant, data):
+    """Otherwise the bar that shows progress ends early, or never."""
+    rule, reported = small_rule(name, **variant), []
+    rule.fit(data, reported.append)
+    assert len(reported) == store.Job(rule.config).epochs
+
+
 @each_rule
 def test_interrupted_after_any_epoch_and_resumed_equals_undisturbed(name, data, tmp_path):
     undisturbed = small_rule(name)

@@ -35,6 +35,17 @@ def seeds_of(jobs):
     return [(job.config.seed_list, job.snapshots) for job in jobs]
 
 
+def test_more_work_is_planned_for_what_takes_longer():
+    plain = rules.configure("backprop", "short", layers=(784, 300, 300, 100, 10), epochs=10)
+    relaxed = rules.configure("activation_relaxation", "short")
+    assert Job(plain).cost == 10 * 5 * (784 * 300 + 300 * 300 + 300 * 100 + 100 * 10)
+    assert Job(relaxed).cost == pytest.approx(Job(plain).cost * (1 + relaxed.sweeps / 20))
+    one, all_three = (
+        rules.configure("ffcl", "short", stages=stages) for stages in ("local", "all")
+    )
+    assert Job(all_three).cost == pytest.approx(1.5 * Job(one).cost)
+
+
 def test_an_empty_store_lacks_everything_in_jobs_of_a_few_seeds(tmp_path):
     jobs = missing([Job(config(seeds=12))], tmp_path)
     assert seeds_of(jobs) == [([0, 1, 2, 3, 4], False), ([5, 6, 7, 8, 9], False), ([10, 11], False)]

@@ -1,7 +1,8 @@
 """Trained networks to be looked at and taken apart: notebooks 20 and 21.
 
-One seed of every model and both readings of improved FFCL, from the committed results; where these
-are not there, trained on the embedded digits.
+One seed of every model, of both readings of improved FFCL and of every other rule, from the
+committed results; where these are not there, models and readings are trained on the embedded
+digits.
 """
 
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from ffcl_utils.paths import RESULTS
 from ffcl_utils.rules.base import Rule
 from ffcl_utils.store.compact import read_compact
 from ffcl_utils.studies import accuracy, models
+from ffcl_utils.studies.neighbour_rows import LEFT
 
 REFERENCE = RESULTS / "short"
 # By name, what says how much a unit belongs to each class, (10, U) from activations and labels, and
@@ -39,6 +41,13 @@ def network_files() -> dict[str, object]:
     }
 
 
+def neighbour_files() -> dict[str, object]:
+    """Where notebook 12 left a network of each further rule, by its name there; those there are."""
+    folder = REFERENCE / "12_neighbours" / "networks"
+    files = {name: folder / f"{models.file_name(name)}.safetensors" for name in LEFT}
+    return {name: file for name, file in files.items() if file.is_file()}
+
+
 def snapshot_files(stem: str) -> list:
     """Where a network lies as it was during its training, the earliest first; often there is none.
 
@@ -56,10 +65,12 @@ def are_committed() -> bool:
 def read_networks() -> dict[str, Rule]:
     """The networks by name, one seed each, ready to predict; "untrained" is FF's before.
 
-    The committed ones, or where one is missing all from the store at the smoke preset.
+    The committed ones; where one of `network_files` is missing all of these from the store at the
+    smoke preset.
     """
     if are_committed():
-        networks = {name: read_compact(file) for name, file in network_files().items()}
+        files = network_files() | neighbour_files()
+        networks = {name: read_compact(file) for name, file in files.items()}
     else:
         configs = models.configure("smoke", seeds=1)
         for reading, config in accuracy.configure("smoke", seeds=1).items():
@@ -88,6 +99,15 @@ def stratified(labels: Tensor, count: int) -> Tensor:
 def activations_of(rule, images: Tensor, labels: Tensor) -> list[np.ndarray]:
     """Activations (N, units) of every hidden layer of a network of one seed."""
     return [layer[0].numpy() for layer in rule.representations(images, labels)]
+
+
+def can_be_silenced(rule: Rule, layer: int, units: int) -> bool:
+    """Whether each of the `units` of a hidden layer (from 0) has incoming weights of its own.
+
+    A unit of a convolution shares them with its channel, and twins that answer together have two.
+    """
+    layers = rule.predicting()
+    return layer < len(layers.weights) and layers.weights[layer].shape[-1] == units
 
 
 @contextmanager
@@ -139,11 +159,13 @@ def lesions(rule, layer: int, members: np.ndarray, images: Tensor, labels: Tenso
 def fields(rule, layer: int, images: np.ndarray, activations: np.ndarray, units: np.ndarray):
     """What units (indices) look for, (784, len(units)): weights in layer 0.
 
-    Above it the mean image, weighted by the unit's activation, minus the mean of all images. The
-    activations (N, U) are that layer's, of images (N, 784).
+    Above it, and where a unit of layer 0 has no weight for each pixel, the mean image, weighted by
+    the unit's activation, minus the mean of all images. The activations (N, U) are that layer's,
+    of images (N, 784).
     """
-    if layer == 0:
-        return rule.predicting().weights[0][0].numpy(force=True)[:, units]
+    first = rule.predicting().weights[0][0] if layer == 0 else None
+    if first is not None and first.shape == (images.shape[1], activations.shape[1]):
+        return first.numpy(force=True)[:, units]
     weights = activations[:, units].astype(np.float64)
     total = np.maximum(weights.sum(0), 1e-12)
     return (images.T.astype(np.float64) @ weights / total) - images.mean(0)[:, None]

@@ -1,5 +1,7 @@
 """The widgets of the notebooks 20 and 21: what is moved, and what is then drawn anew."""
 
+from functools import cache
+
 import numpy as np
 import torch
 from ipycanvas import Canvas
@@ -22,6 +24,7 @@ from ffcl_utils.explore.drawing import like_mnist
 PEN, SIDE = 22, 280  # pixels of the canvas
 # Images on which accuracies are taken: FF looks at each ten times, and a slider wants its answer.
 ANSWERED = 400
+NOT_APART = " No unit of this layer has weights of its own, so that none can be silenced alone."
 
 
 def ensemble_panel(
@@ -36,12 +39,19 @@ def ensemble_panel(
     images: (N, 784) uint8; labels: (N,). Every move is answered by one new picture and a sentence.
     Accuracies are those on ANSWERED of the images, every class with its share.
     """
-    found = {name: explore.activations_of(rule, images, labels) for name, rule in networks.items()}
     some = explore.stratified(labels, ANSWERED)
     asked = images[some], labels[some]
-    whole = {name: explore.class_accuracy(rule, *asked) for name, rule in networks.items()}
+
+    @cache
+    def layers_of(name: str) -> list[np.ndarray]:
+        return explore.activations_of(networks[name], images, labels)
+
+    @cache
+    def accuracy_of(name: str) -> np.ndarray:
+        return explore.class_accuracy(networks[name], *asked)
+
     model = Dropdown(options=list(networks), description="model")
-    layer = Dropdown(options=[1, 2, 3], description="layer")
+    layer = Dropdown(options=list(range(1, len(layers_of(model.value)) + 1)), description="layer")
     chosen = SelectionSlider(
         options=[(name, c) for c, name in enumerate(classes)],
         description="class",
@@ -63,7 +73,7 @@ def ensemble_panel(
         if drawn.get("state") == state or layer.value is None:
             return
         drawn["state"] = state
-        rule, activations = networks[model.value], found[model.value][layer.value - 1]
+        rule, activations = networks[model.value], layers_of(model.value)[layer.value - 1]
         scores = explore.DEFINITIONS[definition.value][0](activations, labels.numpy())
         members = scores > threshold.value
         own = members[chosen.value]
@@ -88,21 +98,25 @@ def ensemble_panel(
             "that drive it most and least, and what its units look for",
         )
         # What takes longer comes second: the page shows the ensemble meanwhile.
-        lesions = explore.lesions(rule, layer.value - 1, own, *asked)
-        accuracy = {"whole network": whole[model.value]} | lesions
+        accuracy = {"whole network": accuracy_of(model.value)}
+        shown = "of the whole network"
+        apart = explore.can_be_silenced(rule, layer.value - 1, len(own))
+        if apart:
+            accuracy |= explore.lesions(rule, layer.value - 1, own, *asked)
+            shown += ", without the ensemble, and of the ensemble alone"
         heading = f"accuracy per class, {len(some)} of the images"
         answers.value = explore_plots.image(
             explore_plots.accuracy_figure(accuracy, classes, chosen.value, heading),
-            f"{heading}: of the whole network, without the ensemble, and of the ensemble alone",
+            f"{heading}: {shown}",
         )
         told = "; ".join(f"{name} {100 * v.mean():.1f} %" for name, v in accuracy.items())
         sentence.value = (
             f"{title}: {own.sum()} of {len(own)} units, {definition.value} above "
             f"{threshold.value:g}. Accuracy: {told}."
-        )
+        ) + ("" if apart else NOT_APART)
 
     def other_model(_) -> None:
-        count = len(found[model.value])
+        count = len(layers_of(model.value))
         before = layer.value
         layer.options = list(range(1, count + 1))
         layer.value = min(before, count)

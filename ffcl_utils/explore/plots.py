@@ -2,17 +2,19 @@
 
 import base64
 import html
+import textwrap
 from io import BytesIO
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from ffcl_utils.plots.style import COLOURS, STYLE
+from ffcl_utils.plots.style import COLOURS, STYLE, rows_of
 from ffcl_utils.plots.units import tiles
 
 SHOWN_DIGITS = 10  # that drive an ensemble most, and least
 SHOWN_UNITS = 16
+ACROSS = 6  # panels in a row of what the networks answer
 
 
 def image(figure: Figure, alternative: str) -> str:
@@ -143,12 +145,15 @@ def answers_figure(
     layers. goodness: (layers, 10), FF's for each label. scores: by model, (10,), adding up to 1.
     """
     with plt.rc_context(STYLE | {"axes.grid": False}):
-        figure = Figure(figsize=(12, 5.6))
-        figure.suptitle("What the networks make of it", fontsize=12, fontweight="bold", y=0.985)
-        figure.text(0.5, 0.92, note, ha="center", fontsize=9, color="0.3")
-        grid = figure.add_gridspec(
-            2, 6, left=0.04, right=0.985, top=0.83, bottom=0.1, hspace=0.5, wspace=0.5
+        rows = 1 + rows_of(len(scores), ACROSS)
+        height = 1.0 + 2.3 * rows
+        figure = Figure(figsize=(12, height))
+        figure.suptitle(
+            "What the networks make of it", fontsize=12, fontweight="bold", y=1 - 0.08 / height
         )
+        figure.text(0.5, 1 - 0.45 / height, note, ha="center", fontsize=9, color="0.3")
+        edges = {"left": 0.04, "right": 0.985, "top": 1 - 0.95 / height, "bottom": 0.35 / height}
+        grid = figure.add_gridspec(rows, ACROSS, **edges, hspace=0.5, wspace=0.5)
         axis = figure.add_subplot(grid[0, 0])
         axis.imshow(seen.reshape(28, 28), cmap="gray_r", vmin=0, vmax=255)
         axis.set_title("as the network sees it", fontsize=9)
@@ -172,11 +177,12 @@ def answers_figure(
         axis.legend(fontsize=6, loc="upper right")
         axis.set_ylim(0, 1.8 * max(goodness.max(), 1e-6))  # room for the legend
         for k, (name, values) in enumerate(scores.items()):
-            axis = figure.add_subplot(grid[1, k])
+            axis = figure.add_subplot(grid[1 + k // ACROSS, k % ACROSS])
             colours = [COLOURS[1] if v == values.max() else COLOURS[0] for v in values]
             axis.barh(places, values, color=colours)
             axis.set_yticks(places, classes, fontsize=8)
             axis.invert_yaxis()
             axis.set_xlim(0, 1)
-            axis.set_title(f"{name}: {classes[int(values.argmax())]}", fontsize=8)
+            said = f"{name}: {classes[int(values.argmax())]}"
+            axis.set_title(textwrap.fill(said, 24), fontsize=8)
     return figure

@@ -1,5 +1,6 @@
 """FF, BP on the FF objective, and BP: what notebooks 03, 04 and 06 train and ask of it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -68,7 +69,7 @@ def one_by_one(rule: Rule) -> Iterator[Rule]:
 
 def file_name(model: str) -> str:
     """A model's name as part of a file's name."""
-    return model.lower().replace("/", "_").replace(", ", "_").replace(" ", "_").replace(".", "_")
+    return re.sub(r"\W+", "_", model.lower())
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from ffcl_utils.explore.drawing import like_mnist
 from ffcl_utils.files import read_json
 from ffcl_utils.records.results import looked_at
 from ffcl_utils.store.compact import write_compact
-from ffcl_utils.studies import models
-from tests.small import small
+from ffcl_utils.studies import models, neighbour_rows
+from tests.small import small, small_rule
 
 ONE = {"seeds": 1, "epochs": 1, "batch_size": 64}
 
@@ -38,7 +38,8 @@ def seen(digits):
 
 def test_every_model_is_there_and_the_untrained_network(networks):
     assert list(networks) == [
-        *models.MODELS, "improved FFCL, literal", "improved FFCL, balanced", models.UNTRAINED,
+        *models.MODELS, "improved FFCL, literal", "improved FFCL, balanced",
+        *(explore.neighbour_files() if explore.are_committed() else ()), models.UNTRAINED,
     ]  # fmt: skip
     assert all(rule.config.seeds == 1 for rule in networks.values())
 
@@ -82,6 +83,46 @@ def test_networks_that_notebooks_left_are_read_and_one_missing_file_is_noticed(
         assert rule.config.settings() == networks[name].config.settings()
     files["BP"].unlink()
     assert not explore.are_committed()
+
+
+def test_every_rule_can_be_chosen():
+    """With those that notebooks 01 and 03 leave; a row of notebook 12 has a file of its own."""
+    left = {neighbour_rows.ROWS[name].rule for name in neighbour_rows.LEFT}
+    elsewhere = {"improved_ffcl", "forward_forward", "bp_ff", "backprop"}
+    assert left | elsewhere == {row.rule for row in neighbour_rows.ROWS.values()}
+    assert not left & elsewhere
+    places = {models.file_name(name) for name in neighbour_rows.LEFT}
+    assert len(places) == len(neighbour_rows.LEFT)
+    assert all(re.fullmatch(r"[a-z0-9_]+", place) for place in places)
+
+
+def test_networks_of_other_rules_are_read_where_they_are_there(networks, monkeypatch, tmp_path):
+    monkeypatch.setattr(explore, "REFERENCE", tmp_path)
+    for name, file in explore.network_files().items():
+        write_compact(file, networks[name])
+    assert explore.neighbour_files() == {}
+    place = tmp_path / "12_neighbours" / "networks" / "hinton_s_ff.safetensors"
+    write_compact(place, small_rule("hinton_ff", **ONE))
+    assert explore.neighbour_files() == {"Hinton's FF": place}
+    assert explore.read_networks()["Hinton's FF"].config.rule == "hinton_ff"
+
+
+@pytest.mark.parametrize("name", rules.names())
+def test_of_every_rule_a_silenced_unit_is_silent_or_cannot_be(name, seen):
+    rule, (images, labels) = small_rule(name, **ONE), seen
+    before = explore.activations_of(rule, images, labels)
+    for layer, activations in enumerate(before):
+        units = np.arange(activations.shape[1]) % 3 == 0
+        if not explore.can_be_silenced(rule, layer, len(units)):
+            assert name in ("cascaded_forward", "unsupervised_ff", "mirror_contrast")
+            continue
+        with explore.silenced(rule, layer, units):
+            during = explore.activations_of(rule, images, labels)
+        assert (during[layer][:, units] == 0).all()
+        rest = during[layer][:, ~units]
+        np.testing.assert_allclose(rest, activations[:, ~units], rtol=1e-4, atol=1e-5)
+        for below in range(layer):
+            np.testing.assert_array_equal(during[below], before[below])
 
 
 def test_stratified_takes_every_class_with_its_share():
@@ -234,6 +275,31 @@ def test_the_panel_answers_its_widgets(networks, seen, digits):
     assert layer.value == 2  # these networks have no third
     assert threshold.value == 0.5
     assert not errors.outputs
+
+
+def test_the_panel_shows_a_layer_whose_units_share_their_weights(seen, digits):
+    chosen = {"CaFo": small_rule("cascaded_forward", **ONE, layers=(784, 2, 3))}
+    panel = panels.ensemble_panel(chosen, *seen, digits.classes, "note")
+    sentence, picture, answers, errors = panel.children[2:]
+    assert sentence.value.endswith(panels.NOT_APART)
+    assert "without" not in answers.value and "whole network" in answers.value
+    assert picture.value and not errors.outputs
+
+
+def test_many_networks_answer_in_rows_that_fit(digits):
+    names = [f"a rule with quite a long name, {k}" for k in range(14)]
+    scores = {name: np.full(10, 0.1) for name in names}
+    twins = {"one": [np.ones(4), np.ones(4)], "two": [np.ones(4), np.ones(4)]}
+    figure = explore_plots.answers_figure(
+        digits.test_images[0].numpy(), twins, np.ones((3, 10)), scores, digits.classes, "note"
+    )
+    figure.canvas.draw()
+    boxes = [axis.get_tightbbox() for axis in figure.axes]
+    assert len(boxes) == 1 + 4 + 1 + len(names)
+    for k, one in enumerate(boxes):
+        assert not any(one.overlaps(other) for other in boxes[k + 1 :])
+        assert figure.bbox.x0 <= one.x0 and one.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= one.y0 and one.y1 <= figure.bbox.y1
 
 
 def test_networks_of_digits_that_look_at_garments_are_named_as_such(digits):

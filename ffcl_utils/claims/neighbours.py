@@ -6,7 +6,7 @@ import pandas as pd
 
 from ffcl_utils.records.metrics import read_record
 
-RUN = "12_neighbours"
+RUN, CLOTHES = "12_neighbours", "12_neighbours-fashion_mnist"
 # Names of two rows, as ffcl_utils/studies/neighbour_rows.py has them.
 BACKPROP, RANDOM = "backprop", "random layers"
 NOTHING = "There is no result of notebook 12 at the preset *short* yet."
@@ -17,26 +17,52 @@ def for_page(folder: Path) -> str:
     """What stands between the markers of the page: three sentences, and a row a rule.
 
     folder: of a preset's results. Where notebook 12 has not been run, or with other settings than
-    those of the short preset, a sentence says so.
+    those of the short preset, a sentence says so. The column of Fashion-MNIST is there where that
+    run is.
     """
-    record = folder / RUN / "metrics.json"
-    if not record.is_file():
+    found = _table_of(folder / RUN)
+    if found is None:
         return NOTHING
+    found = found.sort_values("accuracy", ascending=False)
+    costs = pd.read_csv(folder / RUN / "costs.csv", index_col=0)
+    columns = {
+        "rule": list(found.index),
+        "test accuracy, %": _accuracies(found),
+        "published": [_text(value) for value in found.published],
+        "local": map(_yes, found.local),
+        "way back": map(_yes, found["way back"]),
+        "Hoyer": [f"{value:.2f}" for value in found.Hoyer],
+        "seconds": [f"{value:.0f}" for value in found.seconds],
+        "operations": [_number(costs["operations an epoch"].get(name)) for name in found.index],
+        "memory, MB": [_number(costs["memory"].get(name)) for name in found.index],
+    }
+    clothes = _table_of(folder / CLOTHES)
+    if clothes is not None:
+        theirs = dict(zip(clothes.index, _accuracies(clothes), strict=True))
+        columns["Fashion-MNIST, %"] = [theirs.get(name, "") for name in found.index]
+    rows = [columns, ["---"] * len(columns), *zip(*columns.values(), strict=True)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"{' '.join(sentences(found))}\n\n{table}"
+
+
+def _table_of(folder: Path) -> pd.DataFrame | None:
+    """The table of rules that a run of the short preset left; None where it left none."""
+    record = folder / "metrics.json"
+    if not record.is_file():
+        return None
     run = read_record(record)
     if run.preset != "short" or run.changed:
-        return NOTHING
-    path = folder / RUN / "rules.csv"
-    found = pd.read_csv(path, index_col=0).sort_values("accuracy", ascending=False)
-    lines = [
-        f"| {name} | {row.accuracy:.2f}{_spread(row.std_over_seeds)} | {_text(row.published)} | "
-        f"{_yes(row.local)} | {_yes(row.way_back)} | {row.Hoyer:.2f} | {row.seconds:.0f} |"
-        for name, row in found.rename(
-            columns={"std": "std_over_seeds", "way back": "way_back"}
-        ).iterrows()
-    ]
-    head = "| rule | test accuracy, % | published | local | way back | Hoyer | seconds |"
-    table = "\n".join([head, "| --- | --- | --- | --- | --- | --- | --- |", *lines])
-    return f"{' '.join(sentences(found))}\n\n{table}"
+        return None
+    return pd.read_csv(folder / "rules.csv", index_col=0)
+
+
+def _accuracies(found: pd.DataFrame) -> list[str]:
+    pairs = zip(found.accuracy, found["std"], strict=True)
+    return [f"{accuracy:.2f}{_spread(deviation)}" for accuracy, deviation in pairs]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def sentences(found: pd.DataFrame) -> list[str]:

@@ -11,34 +11,38 @@ from ffcl_utils.plots.style import finite, frame, log_axis, look, nothing, place
 def error_over_cost(
     points: dict[str, tuple[float, np.ndarray]], xlabel: str, title: str, note: str
 ) -> Figure:
-    """One point a model with its name beside it: what it costs, and its mean test error over seeds.
+    """One point a model: what it costs, and its mean test error over seeds.
 
     points: by name, the cost, above 0, and the accuracy (S,), shares of images, whose standard
     deviation is the bar. Both axes are logarithmic, small errors at the top: good models, which
-    differ by little, stand apart there. A model without an error is left out.
+    differ by little, stand apart there. Numbers count the models from the smallest error on, and
+    the list at the right names them. A model without an error is left out.
     """
-    if not points:
+    costs, errors = {}, {}
+    for name, (cost, accuracy) in points.items():
+        error = 100 * (1 - finite(accuracy))
+        known = error[np.isfinite(error)]
+        if len(known) and known.mean() > 0:
+            costs[name], errors[name] = cost, known
+    if not errors:
         return nothing(title, note)
-    looks = places(points)
-    with frame(11, 7.5, title, note) as figure:
-        axis = figure.subplots()
-        errors = []
-        for k, (name, (x, accuracy)) in enumerate(points.items()):
-            error = 100 * (1 - finite(accuracy))
-            known = error[np.isfinite(error)]
-            if not len(known) or known.mean() <= 0:
-                continue
-            errors.append(known.mean())
-            deviation = known.std(ddof=1) if len(known) > 1 else 0.0
+    looks, means = places(errors), {name: error.mean() for name, error in errors.items()}
+    with frame(12, max(6, 2 + 0.2 * len(errors)), title, note) as figure:
+        axis, names = figure.subplots(1, 2, width_ratios=(3.8, 1))
+        names.axis("off")
+        for rank, name in enumerate(sorted(means, key=means.get), start=1):
+            x, y, error = costs[name], means[name], errors[name]
+            deviation = error.std(ddof=1) if len(error) > 1 else 0.0
             look_of_one = look(looks[name]) | {"linestyle": ""}
-            axis.errorbar(x, known.mean(), deviation, **look_of_one, markersize=5, capsize=2)
-            below = k % 2  # neighbours in the table are often neighbours here
-            beside = {"textcoords": "offset points", "xytext": (6, -9 if below else 4)}
-            axis.annotate(name, (x, known.mean()), **beside, fontsize=7)
+            axis.errorbar(x, y, deviation, **look_of_one, markersize=6, capsize=2)
+            beside = {"xytext": (6, 3), "textcoords": "offset points"}
+            axis.annotate(str(rank), (x, y), **beside, fontsize=8, fontweight="bold")
+            height = 1 - (rank - 0.5) / max(len(means), 12)
+            named = {"va": "center", "fontsize": 9, "color": look_of_one["color"]}
+            names.text(0, height, f"{rank}  {name}", transform=names.transAxes, **named)
         axis.set_xscale("log")
-        log_axis(axis, np.array(errors))
+        log_axis(axis, np.array(list(means.values())))
         axis.invert_yaxis()
-        axis.margins(x=0.15)
         axis.set(xlabel=f"{xlabel} (log axis)", ylabel="test error, % of images (log axis)")
     return figure
 

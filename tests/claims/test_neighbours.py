@@ -1,11 +1,13 @@
 """The table of all rules as text: every row, the sentences by hand, and the committed page."""
 
+import shutil
+
 import pandas as pd
 import pytest
 
 from ffcl_utils.claims import neighbours
 from ffcl_utils.claims.ledger import ledger
-from ffcl_utils.claims.neighbours import NOTHING, RUN, for_page, sentences
+from ffcl_utils.claims.neighbours import CLOTHES, NOTHING, RUN, for_page, sentences
 from ffcl_utils.studies import neighbour_rows
 from ffcl_utils.studies import neighbours as study
 from tests.claims.records import write_records
@@ -29,6 +31,8 @@ def leave(folder, table, **changes) -> None:
     """What notebook 12 leaves of its table."""
     write_records(folder, [claim for claim in ledger() if claim.run == RUN], **changes)
     table.to_csv(folder / RUN / "rules.csv")
+    costs = {"operations an epoch": [1234.5, 9.87], "memory": [30.1, 2.0]}
+    pd.DataFrame(costs, index=["backprop", "predsim"]).to_csv(folder / RUN / "costs.csv")
 
 
 def test_the_rows_that_sentences_name_are_on_the_table():
@@ -56,8 +60,22 @@ def test_every_rule_has_a_row_the_most_accurate_first(tmp_path):
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == [
         "AR", "predsim", "backprop", "FF", "SCFF", "random layers",
     ]  # fmt: skip
-    assert lines[1] == "| predsim | 98.50 ± 0.20 | 99.38 | yes | no | 0.90 | 60 |"
-    assert lines[2] == "| backprop | 98.00 ± 0.10 |  | no | yes | 0.30 | 20 |"
+    assert lines[1] == "| predsim | 98.50 ± 0.20 | 99.38 | yes | no | 0.90 | 60 | 9.9 | 2.0 |"
+    assert lines[2] == "| backprop | 98.00 ± 0.10 |  | no | yes | 0.30 | 20 | 1,234 | 30 |"
+    assert lines[3].endswith("| 30 |  |  |")  # what is solved at once has no epochs
+    assert "Fashion" not in for_page(tmp_path)
+
+
+def test_clothes_have_a_column_where_they_were_seen(tmp_path):
+    leave(tmp_path, made_up())
+    shutil.copytree(tmp_path / RUN, tmp_path / CLOTHES)
+    clothes = made_up().drop(index="AR").assign(accuracy=88.0)
+    clothes.to_csv(tmp_path / CLOTHES / "rules.csv")
+    lines = for_page(tmp_path).splitlines()[2:]
+    assert lines[0].endswith("| memory, MB | Fashion-MNIST, % |")
+    assert lines[2].startswith("| AR |") and lines[2].endswith("|  |  |  |")
+    assert lines[3].startswith("| predsim |") and lines[3].endswith("| 88.00 ± 0.20 |")
+    assert len({line.count("|") for line in lines}) == 1
 
 
 def test_without_a_result_it_says_so(tmp_path):

@@ -274,10 +274,12 @@ def test_points_stand_at_their_cost_and_mean_error(words):
     text = words(figure)
     assert "FF" in text and "one seed" in text
     assert "diverged" not in text and "perfect" not in text
-    (axis,) = figure.axes
+    axis, names = figure.axes
     assert axis.get_xscale() == axis.get_yscale() == "log"
     found = {note.get_text(): note.xy for note in axis.texts}
-    assert found["FF"] == pytest.approx((10.0, 9.0)) and found["one seed"] == (100.0, 50.0)
+    assert found["1"] == pytest.approx((10.0, 9.0)) and found["2"] == (100.0, 50.0)
+    listed = {name.get_text(): name.get_position()[1] for name in names.texts}
+    assert listed["1  FF"] > listed["2  one seed"]  # the best at the top
     low, high = axis.get_ylim()
     assert low > high  # small errors at the top
     assert "nothing to show" in words(plots.error_over_cost({}, "x", "t", "n"))

@@ -81,8 +81,9 @@ def test_long_runs_are_not_of_every_preset():
     # Fifteen trainings of relaxations are too many for a look at whether all runs.
     assert runs.run("12_neighbours-relaxations").presets == ["short", "paper"]
     assert runs.run("12_neighbours-fashion_mnist").presets == ["short"]
+    assert runs.run("13_deeper-fashion_mnist").presets == ["short"]
     some = {"05_unseen_classes-fashion_mnist", "12_neighbours-relaxations"}
-    some.add("12_neighbours-fashion_mnist")
+    some |= {"12_neighbours-fashion_mnist", "13_deeper-fashion_mnist"}
     others = [entry for entry in ENTRIES if entry.name not in some]
     assert all(entry.presets == list(PRESETS) for entry in others)
 

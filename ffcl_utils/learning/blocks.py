@@ -1,0 +1,206 @@
+"""Hidden blocks of S networks in any depth, dense or convolutional, with a read-out each.
+
+A block is a layer and what stands around it: batch norm, a leaky ReLU, a skip connection, pooling.
+Its read-out and its batch statistics belong to it. S networks, B images in the batch.
+"""
+
+from copy import copy
+from itertools import pairwise
+from math import isqrt
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import adaptive_avg_pool2d, conv2d, leaky_relu, max_pool2d, normalize
+
+from ffcl_utils.learning.layers import Layers, aligned, linear
+from ffcl_utils.learning.losses import CLASSES
+from ffcl_utils.learning.twins import Twins
+
+TAPS = 9  # of a kernel of 3 × 3
+FEATURES = 1024  # at most that are compared and read of a convolutional block
+MOMENTUM = 0.1  # of a batch in the running statistics, as torch.nn.BatchNorm1d has it
+EPSILON = 1e-5  # added to a variance, likewise
+
+
+class Shape(NamedTuple):
+    """What a network looks like.
+
+    sizes: the pixels, then the units, or channels, of every hidden block. pools: numbers, from 1,
+    of the convolutional blocks that end with max-pooling 2 × 2. skip: a block adds what it sees to
+    its activations, where both have one shape. norm: "batch", of a block's sums; "length", what it
+    passes on has a root mean square of 1; "none". slope: of the ReLU below 0. read: whether blocks
+    have read-outs. across: a control, in which gradients cross the blocks.
+    """
+
+    sizes: tuple[int, ...]
+    convolutional: bool = False
+    pools: tuple[int, ...] = ()
+    skip: bool = False
+    norm: str = "none"
+    slope: float = 0.0
+    read: bool = False
+    across: bool = False
+
+    def sides(self) -> list[int]:
+        """Of the images that each block hands on, in pixels; 1 where blocks are dense."""
+        side, found = isqrt(self.sizes[0]), []
+        for k in range(1, len(self.sizes)):
+            side //= 1 + (k in self.pools)
+            found.append(side if self.convolutional else 1)
+        return found
+
+    def features(self) -> list[int]:
+        """How many numbers of each block are compared and read."""
+        sides = zip(self.sizes[1:], self.sides(), strict=True)
+        return [units * min(side, read_side(units)) ** 2 for units, side in sides]
+
+
+def read_side(channels: int) -> int:
+    """Side of the image to which a block of so many channels is averaged, to be read."""
+    return max(1, isqrt(FEATURES // channels))
+
+
+class Blocks(Layers):
+    """Hidden blocks and a linear output layer of S networks, one network per generator.
+
+    weights, biases: of each block, (S, inputs, units) and (S, 1, units), of a convolution (S, 9 ·
+    channels below, channels); the last are the output's, (S, features, 10). readouts: weight (S,
+    features, 10) and bias of each block, if there are any. means, variances: (S, 1, units) of each
+    block with batch norm, at which it is frozen where nothing is learnt.
+    """
+
+    def __init__(self, shape: Shape, generators: list[Generator]):
+        self.shape, features = shape, shape.features()
+        super().__init__((features[-1], CLASSES), generators)
+        first, taps = (1, TAPS) if shape.convolutional else (shape.sizes[0], 1)
+        for k, (below, units) in enumerate(pairwise((first, *shape.sizes[1:]))):
+            self.weights.insert(k, self._uniform((taps * below, units), taps * below, generators))
+            self.biases.insert(k, self._uniform((1, units), taps * below, generators))
+        read = features if shape.read else []
+        self.readouts = [
+            [self._uniform((rows, CLASSES), count, generators) for rows in (count, 1)]
+            for count in read
+        ]
+        batch = self.biases[:-1] if shape.norm == "batch" else []
+        # They ask for gradients as all parameters do, although no loss depends on them.
+        self.means, self.variances = (
+            [aligned(torch.full_like(bias, value)).requires_grad_() for bias in batch]
+            for value in (0.0, 1.0)
+        )
+
+    def parameters(self) -> list[Tensor]:
+        """All that learns: weights and biases, then the read-outs'."""
+        return super().parameters() + [tensor for pair in self.readouts for tensor in pair]
+
+    def by_layer(self) -> dict[str, list[Tensor]]:
+        """As Layers has it; a block's read-out and statistics belong to it."""
+        found = super().by_layer()
+        for k in range(1, len(self.weights)):
+            for own in (self.readouts, self.means, self.variances):
+                tensors = own[k - 1] if own else []
+                found[f"layer{k}"] += tensors if isinstance(tensors, list) else [tensors]
+        return found
+
+    def tensors(self) -> dict[str, Tensor]:
+        """As Layers has it, and "readout1", "readout_bias1", "mean1", "variance1", …"""
+        kinds = {"mean": self.means, "variance": self.variances}
+        kinds["readout"] = [weight for weight, _ in self.readouts]
+        kinds["readout_bias"] = [bias for _, bias in self.readouts]
+        return super().tensors() | {
+            f"{kind}{k}": tensor
+            for kind, stack in kinds.items()
+            for k, tensor in enumerate(stack, start=1)
+        }
+
+    def half(self, second: bool) -> "Blocks":
+        """The first or the second half of the networks, as views of these."""
+        part = copy(self)
+
+        def view(tensor: Tensor) -> Tensor:
+            return tensor.detach().chunk(2)[second]
+
+        for name in ("weights", "biases", "means", "variances"):
+            setattr(part, name, [view(tensor) for tensor in getattr(self, name)])
+        part.readouts = [[view(tensor) for tensor in pair] for pair in self.readouts]
+        return part
+
+    def forward(
+        self,
+        images: Tensor,
+        local: bool = True,
+        masks: list[Tensor] | None = None,
+        learn: bool = False,
+    ) -> list[Tensor]:
+        """Activations of each block, (S, B, units) or (S, B, channels, height, width), and logits.
+
+        images: (S, B, pixels), or (B, pixels) for all networks. Where `local`, no gradient crosses
+        from a block into the one below, unless the shape is `across`. masks: (S, B, units or
+        channels) for each block, factors of what is seen of it above. learn: batch norm takes the
+        statistics of the batch, and remembers them.
+        """
+        local = local and not self.shape.across
+        inputs, found = images.expand(self.weights[0].shape[0], -1, -1), []
+        if self.shape.convolutional:
+            side = isqrt(inputs.shape[-1])
+            inputs = inputs.unflatten(-1, (1, side, side))
+        for k in range(len(self.weights) - 1):
+            active = leaky_relu(self._normalised(k, self._sums(k, inputs), learn), self.shape.slope)
+            if self.shape.skip and active.shape == inputs.shape:
+                active = active + inputs
+            if k + 1 in self.shape.pools:
+                active = max_pool2d(active.flatten(0, 1), 2).unflatten(0, active.shape[:2])
+            found.append(active)
+            inputs = active.detach() if local else active
+            if self.shape.norm == "length":
+                units = inputs.flatten(2)
+                inputs = (normalize(units, dim=-1) * units.shape[-1] ** 0.5).view_as(inputs)
+            if masks is not None:
+                inputs = inputs * masks[k].unflatten(-1, (-1, *[1] * (inputs.ndim - 3)))
+        return [*found, linear(self.features(inputs), self.weights[-1], self.biases[-1])]
+
+    def _sums(self, k: int, inputs: Tensor) -> Tensor:
+        weight, bias = self.weights[k], self.biases[k]
+        if not self.shape.convolutional:
+            return linear(inputs, weight, bias)
+        # One network after the other: a seed's last bit is then its own.
+        kernels = weight.transpose(1, 2).unflatten(2, (-1, 3, 3))
+        each = zip(inputs, kernels, bias[:, 0], strict=True)
+        return torch.stack([conv2d(*one, padding=1) for one in each])
+
+    def _normalised(self, k: int, sums: Tensor, learn: bool) -> Tensor:
+        """Batch norm of (S, B, units, …), without a scale or a shift to learn."""
+        if not self.means:
+            return sums
+        mean, variance = self.means[k].detach(), self.variances[k].detach()
+        if learn:
+            over = [d for d in range(1, sums.ndim) if d != 2]
+            variance, mean = torch.var_mean(sums, over, correction=0)
+            variance, mean = variance.unsqueeze(1), mean.unsqueeze(1)
+            with torch.no_grad():
+                self.means[k].lerp_(mean, MOMENTUM)
+                self.variances[k].lerp_(variance, MOMENTUM)
+        around = (-1, *[1] * (sums.ndim - 3))
+        scale = (variance + EPSILON).rsqrt().unflatten(-1, around)
+        return (sums - mean.unflatten(-1, around)) * scale
+
+    def features(self, block: Tensor) -> Tensor:
+        """What is compared and read of a block, (S, B, features): of a convolution its means."""
+        if not self.shape.convolutional:
+            return block
+        side = min(block.shape[-1], read_side(block.shape[2]))
+        return (
+            adaptive_avg_pool2d(block.flatten(0, 1), side).unflatten(0, block.shape[:2]).flatten(2)
+        )
+
+    def read(self, k: int, features: Tensor) -> Tensor:
+        """Logits (S, B, 10) of the read-out of block k, from 0."""
+        return linear(features, *self.readouts[k])
+
+
+class TwinBlocks(Twins):
+    """Twins that are blocks: `both` trains, and `first` and `second` are its halves."""
+
+    def __init__(self, shape: Shape, generators: list[Generator]):
+        self.both = Blocks(shape, generators * 2)
+        self.first, self.second = self.both.half(False), self.both.half(True)

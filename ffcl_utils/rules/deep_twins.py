@@ -1,0 +1,224 @@
+"""Deep twins: twin networks of any depth, dense or convolutional, with what helps deep networks.
+
+Improved FFCL (arXiv 2405.03432) asks whether twins learn in deeper and other architectures. Here
+every hidden block of one twin has the same block of the other as its guide, as there, and may have
+a linear read-out of its own besides. No gradient of a block's loss reaches another block.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Literal
+
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from torch import Generator, Tensor
+
+from ffcl_utils.config import InputScaling, RuleConfig
+from ffcl_utils.data.datasets import PIXELS, Dataset
+from ffcl_utils.data.pixels import MASKS, pixel_masks, take
+from ffcl_utils.learning.blocks import Shape, TwinBlocks
+from ffcl_utils.learning.losses import (
+    CLASSIFICATION_LOSSES,
+    class_mean_loss,
+    cosine_embedding_loss,
+    cross_entropy_loss,
+)
+from ffcl_utils.learning.pairing import balanced_partners, random_partners
+from ffcl_utils.learning.shifts import framed, moved, windows
+from ffcl_utils.learning.training import PerSeed, Phase
+from ffcl_utils.learning.twins import with_mean
+from ffcl_utils.rules._classifier import ClassifierLayers
+from ffcl_utils.rules._twins import TwinRule
+
+CHUNK = 500  # images evaluated at once: bounds the memory, changes no figure
+PARTNERS = {"random": random_partners, "balanced": balanced_partners}
+
+
+class Config(RuleConfig):
+    """Settings of deep twins. The defaults are improved FFCL's with half of the pairs of one class.
+
+    contrast: of a block with its guide's: the cosine embedding loss of pairs (`pairing`, `margin`),
+    each image against the class means of the guide's batch (`temperature`), or none. read_out: how
+    much the cross-entropy of a block's own read-out counts beside it. guide: the twin, or each
+    network itself (one half of its batch against the other). across: a control, in which gradients
+    of the same losses cross the blocks. prediction: by the output, or by it and all read-outs.
+    pools: the convolutional blocks that end with pooling. dropout: of what a block passes on.
+    shift: by how many pixels at most an image is moved in training.
+    """
+
+    layers: ClassifierLayers = (PIXELS, 64, 64, 10)
+    convolutional: bool = False
+    pools: tuple[PositiveInt, ...] = Field(default=(), strict=False)
+    skip: bool = False
+    norm: Literal["none", "length", "batch"] = "none"
+    slope: float = Field(default=0.0, ge=0, lt=1)
+    contrast: Literal["cosine_embedding", "class_means", "none"] = "cosine_embedding"
+    pairing: Literal["random", "balanced"] = "balanced"
+    margin: float = Field(default=0.0, ge=-1, le=1)
+    temperature: PositiveFloat = 0.035
+    read_out: NonNegativeFloat = 0.0
+    guide: Literal["twin", "itself"] = "twin"
+    across: bool = False
+    classification_loss: Literal["bce", "cross_entropy"] = "bce"
+    prediction: Literal["output", "read_outs"] = "output"
+    predictor: Literal["first", "second", "mean"] = "mean"
+    epochs: PositiveInt = 30
+    batch_size: PositiveInt = 64
+    learning_rate: PositiveFloat = 1e-4
+    schedule: Literal["one_cycle", "constant"] = "constant"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    input_dropout: float = Field(default=0.0, ge=0, lt=1)
+    shift: int = Field(default=0, ge=0, le=8)
+    input_scaling: InputScaling = "unit"
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Config":
+        if self.pools and not self.convolutional:
+            raise ValueError("pools: only convolutional blocks have images to pool")
+        if len(self.pools) > 4 or any(k > len(self.layers) - 2 for k in self.pools):
+            raise ValueError("pools: the numbers of at most four hidden blocks, from 1")
+        if self.prediction == "read_outs" and not self.read_out:
+            raise ValueError('prediction="read_outs" needs read_out above 0')
+        return self
+
+
+class DeepTwins(TwinRule):
+    """Twin networks of all seeds."""
+
+    Config = Config
+    title = "deep twins"
+    local = True
+    backward_pass = False
+    presets = {
+        "smoke": {"seeds": 2, "epochs": 3, "batch_size": 128, "learning_rate": 1e-3},
+        "short": {"seeds": 3, "epochs": 10},
+        "paper": {"seeds": 3},
+    }
+
+    def build(self) -> None:
+        """Make both twins."""
+        settings = self.config
+        shape = Shape(
+            settings.layers[:-1],
+            settings.convolutional,
+            settings.pools,
+            settings.skip,
+            settings.norm,
+            settings.slope,
+            settings.read_out > 0,
+            settings.across,
+        )
+        self.twins = TwinBlocks(shape, self.generators)
+        self.local, self.backward_pass = not settings.across, settings.across
+
+    def phases(self, data: Dataset) -> Iterator[Phase]:
+        """One: all blocks learn at once. Evaluated: the test accuracy of each twin and the mean."""
+        settings, count = self.config, len(data.train_labels)
+        frames = self.scaled(framed(data.train_images, settings.shift))
+        places = windows(PIXELS, settings.shift).to(frames.device)
+        labels = data.train_labels.to(frames.device)
+        kept = {"pixels": pixel_masks(MASKS, PIXELS, settings.input_dropout)}
+        kept |= {
+            f"block{k}": pixel_masks(MASKS, units, settings.dropout)
+            for k, units in enumerate(settings.layers[1:-1])
+        }
+        masks = {name: table.to(frames.device) for name, table in kept.items()}
+        dropped = ["pixels"] * (settings.input_dropout > 0)
+        dropped += [name for name in masks if name != "pixels" and settings.dropout]
+        drawing = dict.fromkeys(dropped, MASKS) | ({"shift": len(places)} if settings.shift else {})
+
+        def draw_epoch(generator: Generator) -> PerSeed:
+            first = torch.randperm(count, generator=generator)
+            if settings.contrast == "cosine_embedding":
+                second = PARTNERS[settings.pairing](data.train_labels, generator)[first]
+            else:
+                second = torch.randperm(count, generator=generator)
+            drawn = {"first": first, "second": second}
+            for name, number in drawing.items():
+                one, other = torch.randint(number, (2, count), generator=generator)
+                drawn |= {f"first_{name}": one, f"second_{name}": other}
+            return drawn
+
+        def losses(batch: PerSeed) -> PerSeed:
+            def of_both(name: str) -> Tensor:
+                return torch.cat([batch[f"first{name}"], batch[f"second{name}"]])
+
+            rows = of_both("")
+            if settings.shift:
+                seen = moved(frames, places, rows, of_both("_shift"))
+            else:
+                seen = take(frames, rows)
+            met = {name: take(masks[name], of_both(f"_{name}")) for name in dropped}
+            if "pixels" in met:
+                seen *= met.pop("pixels")
+            of_blocks = list(met.values()) or None
+            found = self.twins.both.forward(seen, masks=of_blocks, learn=True)
+            return self.losses_of_pairs(found, take(labels, rows))
+
+        evaluate = partial(self.test_accuracies, data)
+        yield Phase(draw_epoch, count, losses, self.twins.both.parameters(), evaluate)
+
+    def losses_of_pairs(self, seen: list[Tensor], labels: Tensor) -> PerSeed:
+        """One loss (S,) a pair of blocks, and the output's; arguments as TwinRule's."""
+        both, settings, found = self.twins.both, self.config, {}
+        for k, block in enumerate(seen[:-1]):
+            features = both.features(block)
+            loss = self._contrast(*features.chunk(2), *labels.chunk(2))
+            if settings.read_out:
+                entropy = cross_entropy_loss(both.read(k, features), labels)
+                loss = loss + settings.read_out * _of_twins(entropy)
+            found[f"layer{k + 1}"] = loss
+        output = CLASSIFICATION_LOSSES[settings.classification_loss](seen[-1], labels)
+        return found | {"output": _of_twins(output)}
+
+    def _contrast(self, one: Tensor, other: Tensor, labels: Tensor, theirs: Tensor) -> Tensor:
+        settings = self.config
+        if settings.contrast == "none":
+            return one.new_zeros(len(one))
+        if settings.contrast == "cosine_embedding":
+            contrast = partial(cosine_embedding_loss, margin=settings.margin)
+        else:
+            contrast = partial(class_mean_loss, temperature=settings.temperature)
+        if settings.guide == "twin":
+            return contrast(one, other, labels, theirs)
+        half = labels.shape[1] // 2
+        alone = [
+            contrast(own[:, :half], own[:, half:], seen[:, :half], seen[:, half:])
+            for own, seen in ((one, labels), (other, theirs))
+        ]
+        return (alone[0] + alone[1]) / 2
+
+    @torch.no_grad()
+    def twin_probabilities(self, images: Tensor) -> dict[str, Tensor]:
+        """As TwinRule has it; of read-outs the normalised geometric mean, with the output's."""
+        both, parts = self.twins.both, []
+        for chunk in images.split(CHUNK):
+            *blocks, logits = both.forward(self.scaled(chunk))
+            if self.config.prediction == "read_outs":
+                read = [both.read(k, both.features(block)) for k, block in enumerate(blocks)]
+                logits = torch.stack([one.log_softmax(-1) for one in [*read, logits]]).mean(0)
+            parts.append(logits.cpu())
+        return with_mean(*torch.cat(parts, 1).chunk(2))
+
+    @torch.no_grad()
+    def hidden_layers(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """As TwinRule has it; of a convolution all numbers of an image."""
+        parts = [self.twins.both.forward(self.scaled(chunk))[:-1] for chunk in images.split(CHUNK)]
+        layers = [
+            torch.cat([b.flatten(2).cpu() for b in block], 1) for block in zip(*parts, strict=True)
+        ]
+        halves = [layer.chunk(2) for layer in layers]
+        return [first for first, _ in halves], [second for _, second in halves]
+
+    @classmethod
+    def seeds_of_a_job(cls, config: Config) -> int:
+        """One where convolutions are computed network by network."""
+        return 1 if config.convolutional else super().seeds_of_a_job(config)
+
+
+def _of_twins(losses: Tensor) -> Tensor:
+    """The sum (S,) of the losses (2S,) of both twins."""
+    return losses.unflatten(0, (2, -1)).sum(0)
+
+
+RULE = DeepTwins

@@ -1,0 +1,268 @@
+"""Twins in deeper networks, dense and convolutional, with and without skips: notebook 13."""
+
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.linear_model import RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ffcl_utils import rules
+from ffcl_utils.analysis.similarity import linear_cka
+from ffcl_utils.claims.ledger import missing
+from ffcl_utils.config import ConfigError, RuleConfig
+from ffcl_utils.data.datasets import Dataset
+from ffcl_utils.data.parts import spread
+from ffcl_utils.rules.base import Rule, right
+from ffcl_utils.studies.models import one_by_one
+
+NOTEBOOK, ACCURACY = "13_deeper", "test_accuracy"
+LITERAL, BEST, MIRROR, BACKPROP = "literal reading", "best reading", "mirror contrast", "backprop"
+# What each rule is, as settings of deep twins; none was tuned for depth.
+RULES = {
+    # Improved FFCL as the paper has it; ten times its rate, for a third of its epochs.
+    LITERAL: {"pairing": "random", "learning_rate": 1e-3},
+    BEST: {"margin": 0.5, "learning_rate": 1e-3},
+    MIRROR: {
+        "contrast": "class_means",
+        "norm": "length",
+        "classification_loss": "cross_entropy",
+        "learning_rate": 6e-3,
+        "batch_size": 256,
+        "input_dropout": 0.2,
+        "schedule": "one_cycle",
+        "input_scaling": "standardised",
+    },
+    # The cross-entropy of the output alone, through all blocks; a twin is a second network.
+    BACKPROP: {
+        "contrast": "none",
+        "across": True,
+        "classification_loss": "cross_entropy",
+        "learning_rate": 1e-3,
+    },
+}
+Kind = Literal["dense", "convolutional"]
+Rows = Literal["few", "all"]
+UNITS, CHANNELS = 64, 8
+POOLS = (1, 2)  # early, so that deep networks stay cheap: 28, 14 and then 7 pixels a side
+# By rows: the depths of dense networks, and of convolutional ones.
+DEPTHS: dict[Rows, dict[Kind, tuple[int, ...]]] = {
+    "few": {"dense": (2, 8), "convolutional": (2,)},
+    "all": {"dense": (2, 4, 8, 16), "convolutional": (2, 4, 8)},
+}
+# A convolutional network sees as many images in fewer epochs, which take longer.
+CONVOLUTIONAL_SHARE = 5
+READ_FROM = 5000  # training images from which a read-out of a layer is solved
+PROBES = 1000  # test images on which layers are compared
+RIDGE = 10.0  # of the read-out, on features of variance 1
+
+
+class Place(NamedTuple):
+    """Where a network stands in the table."""
+
+    rule: str
+    kind: Kind
+    depth: int
+    skip: bool
+
+    @property
+    def name(self) -> str:
+        """Such as "best reading, dense 8, skips"."""
+        return f"{self.rule}, {self.kind} {self.depth}{', skips' * self.skip}"
+
+
+def places(rows: Rows) -> list[Place]:
+    """Every network of the table; the literal reading is dense alone, and a few are fewer."""
+    return [
+        Place(rule, kind, depth, skip)
+        for kind, depths in DEPTHS[rows].items()
+        for rule in RULES
+        for skip in (False, True)
+        for depth in depths
+        if not (rule == LITERAL and (kind == "convolutional" or rows == "few"))
+        if not (rule != MIRROR and kind == "convolutional" and rows == "few")
+    ]
+
+
+def configure(
+    preset: str,
+    rows: Rows = "few",
+    seeds: int | None = None,
+    first_seed: int | None = None,
+    dataset: str | None = None,
+    epochs: int | None = None,
+) -> dict[str, RuleConfig]:
+    """The settings of every network, by the name of its place; raises ConfigError.
+
+    epochs: of dense networks; convolutional ones get a fifth, at least one.
+    """
+    if rows not in get_args(Rows):
+        raise ConfigError(f"rows={rows!r}: choose one of {', '.join(get_args(Rows))}")
+    given = {"seeds": seeds, "first_seed": first_seed, "dataset": dataset, "epochs": epochs}
+    given = {name: value for name, value in given.items() if value is not None}
+    found = {}
+    for place in places(rows):
+        settings = RULES[place.rule] | given | {"predictor": "first", "skip": place.skip}
+        if place.kind == "dense":
+            settings["layers"] = (784, *[UNITS] * place.depth, 10)
+        else:
+            plain = rules.configure("deep_twins", preset, **given)
+            settings["layers"] = (784, *[CHANNELS] * place.depth, 10)
+            settings |= {"convolutional": True, "pools": POOLS}
+            settings["epochs"] = max(1, plain.epochs // CONVOLUTIONAL_SHARE)
+        found[place.name] = rules.configure("deep_twins", preset, **settings)
+    return found
+
+
+class Measured(NamedTuple):
+    """accuracy: (S,), shares of the test images. read: (L, S), of a read-out of each block. alike:
+    (L, L), linear CKA of the blocks of the first seed; NaN where a block is silent."""
+
+    accuracy: np.ndarray
+    read: np.ndarray
+    alike: np.ndarray
+
+
+def measure(rule: Rule, data: Dataset) -> Measured:
+    """What is asked of the networks of one place. A network that has diverged has no figures."""
+    accuracy = right(rule, data).double().mean(-1).numpy()
+    some = spread(data, min(READ_FROM, len(data.train_labels)))
+    read, alike = [], None
+    for k, one in enumerate(one_by_one(rule)):
+        learnt = [layer[0].numpy() for layer in one.representations(some.train_images)]
+        shown = [layer[0].numpy() for layer in one.representations(data.test_images)]
+        if not all(np.isfinite(layer).all() for layer in [*learnt, *shown]):
+            accuracy[k], shares = np.nan, [np.nan] * len(shown)
+        else:
+            labels = some.train_labels.numpy(), data.test_labels.numpy()
+            shares = [read_out(*pair, *labels) for pair in zip(learnt, shown, strict=True)]
+        read.append(shares)
+        if alike is None:
+            alike = likeness([layer[:PROBES] for layer in shown])
+    return Measured(accuracy, np.array(read).T, alike)
+
+
+def read_out(
+    learnt: np.ndarray, asked: np.ndarray, labels: np.ndarray, theirs: np.ndarray
+) -> float:
+    """Share of the images `asked` (N, units) whose class a linear read-out of `learnt` tells.
+
+    It is solved at once: ridge regression of the labels, each feature at mean 0 and variance 1.
+    """
+    model = make_pipeline(StandardScaler(), RidgeClassifier(alpha=RIDGE))
+    return float(model.fit(learnt, labels).score(asked, theirs))
+
+
+def likeness(layers: list[np.ndarray]) -> np.ndarray:
+    """Linear CKA (L, L) of every two layers (N, units); NaN where one is the same for all."""
+    varied = [np.isfinite(layer).all() and layer.std(0).any() for layer in layers]
+    return np.array(
+        [
+            [
+                linear_cka(one, other) if varied[i] and varied[j] else np.nan
+                for j, other in enumerate(layers)
+            ]
+            for i, one in enumerate(layers)
+        ]
+    )
+
+
+def _panel(kind: str, skip: bool) -> str:
+    return f"{kind}, {'with' if skip else 'no'} skip connections"
+
+
+def over_depth(measured: dict[str, Measured], rows: Rows) -> dict[str, dict[str, dict]]:
+    """Accuracies (S,) by panel (kind and skips), rule and depth, for the figure."""
+    found = {}
+    for place in places(rows):
+        panel = found.setdefault(_panel(place.kind, place.skip), {})
+        panel.setdefault(place.rule, {})[place.depth] = measured[place.name].accuracy
+    return found
+
+
+def over_blocks(measured: dict[str, Measured], rows: Rows) -> dict[str, dict[str, dict]]:
+    """Accuracies (S,) of read-outs by panel, rule and block, of the deepest networks."""
+    found = {}
+    for place in places(rows):
+        if place.depth == max(DEPTHS[rows][place.kind]):
+            read = dict(enumerate(measured[place.name].read, start=1))
+            panel = f"{_panel(place.kind, place.skip)}, {place.depth} blocks"
+            found.setdefault(panel, {})[place.rule] = read
+    return found
+
+
+def likenesses(measured: dict[str, Measured], rows: Rows) -> dict[str, np.ndarray]:
+    """CKA (L, L) of the blocks of the deepest dense networks, by rule and skips."""
+    deepest = max(DEPTHS[rows]["dense"])
+    return {
+        f"{place.rule}{', skips' * place.skip}": measured[place.name].alike
+        for place in places(rows)
+        if place.kind == "dense" and place.depth == deepest and place.rule != LITERAL
+    }
+
+
+def table(
+    measured: dict[str, Measured], seconds: dict[str, float], configs: dict[str, RuleConfig]
+) -> pd.DataFrame:
+    """A row a network: accuracies in %, mean and spread over seeds; read-outs of first and last.
+
+    `silent`: how many blocks are the same for all images, of the first seed. seconds: of training,
+    a seed.
+    """
+    rows = {}
+    for name, found in measured.items():
+        percent = 100 * found.accuracy[~np.isnan(found.accuracy)]
+        read = np.full(2, np.nan)
+        if len(percent):
+            read = 100 * np.nanmean(found.read[[0, -1]], 1)
+        rows[name] = {
+            "accuracy": percent.mean().round(2) if len(percent) else np.nan,
+            "std": percent.std(ddof=1).round(2) if len(percent) > 1 else np.nan,
+            "first block read": read[0].round(1),
+            "last block read": read[1].round(1),
+            "silent": int(np.isnan(np.diag(found.alike)).sum()),
+            "epochs": configs[name].epochs,
+            "seconds": round(seconds[name], 1),
+        }
+    return pd.DataFrame(rows).T
+
+
+def metrics(measured: dict[str, Measured], rows: Rows) -> dict[str, np.ndarray]:
+    """The metrics of notebook 13, one figure (S,) per seed each, by name.
+
+    NaN for what a claim of this notebook needs and these rows do not have.
+    """
+    found = {f"{name}/{ACCURACY}": each.accuracy for name, each in measured.items()}
+    for name, each in measured.items():
+        found[f"{name}/read-out, last - first block"] = each.read[-1] - each.read[0]
+    for place in places(rows):
+        own = measured[place.name].accuracy
+        others = {
+            "2 blocks": place._replace(depth=2),
+            "without skips": place._replace(skip=False),
+            "dense": place._replace(kind="dense"),
+        }
+        for says, other in others.items():
+            if other != place and other.name in measured:
+                found[f"{place.name} - {says}/{ACCURACY}"] = own - measured[other.name].accuracy
+    seeds = len(next(iter(measured.values())).accuracy)
+    return found | missing(NOTEBOOK, found, seeds)
+
+
+def way_up(weight: float, blocks: int = 6) -> pd.DataFrame:
+    """The number 1 on its way through blocks of one unit of the same weight: the worked example.
+
+    By plain blocks and such with skips: the activation, and how much of a change of the 1 is left.
+    """
+    found = {}
+    for name, skip in (("plain", False), ("with skips", True)):
+        start = torch.ones((), requires_grad=True)
+        active, rows = start, {}
+        for k in range(1, blocks + 1):
+            active = (weight * active).relu() + (active if skip else 0)
+            (left,) = torch.autograd.grad(active, start, retain_graph=True)
+            rows[k] = {"activation": active.item(), "of a change": left.item()}
+        found[name] = pd.DataFrame(rows).T
+    return pd.concat(found, axis=1).rename_axis("block").round(3)

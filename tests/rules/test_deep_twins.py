@@ -1,0 +1,277 @@
+"""Deep twins against improved FFCL, torch's own modules and a plain version; and their variants."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cosine_embedding_loss, cross_entropy
+
+from ffcl_utils import rules, store
+from ffcl_utils.analysis.locality import off_layer_gradient
+from ffcl_utils.config import ConfigError
+from ffcl_utils.data.parts import spread
+from ffcl_utils.learning.blocks import Blocks, Shape
+from ffcl_utils.learning.training import generators_for, visits_of
+from ffcl_utils.store.checkpoint import Checkpoint
+from ffcl_utils.store.reader import read
+from tests.small import small, small_config, small_rule
+
+VARIANTS = {
+    "deep, with skips": {"layers": (784, 24, 24, 24, 24, 10), "skip": True},
+    "every help": {
+        "layers": (784, 32, 24, 10),
+        "norm": "batch",
+        "slope": 0.1,
+        "contrast": "class_means",
+        "read_out": 1.0,
+        "prediction": "read_outs",
+        "dropout": 0.3,
+        "input_dropout": 0.2,
+        "shift": 1,
+        "schedule": "one_cycle",
+        "classification_loss": "cross_entropy",
+    },
+    "lengths, itself": {"norm": "length", "guide": "itself", "contrast": "class_means"},
+    "convolutional": {
+        "layers": (784, 4, 4, 6, 10),
+        "convolutional": True,
+        "pools": (1, 3),
+        "skip": True,
+        "norm": "batch",
+        "read_out": 0.5,
+        "dropout": 0.2,
+        "batch_size": 40,
+    },
+    "read-outs alone": {"contrast": "none", "read_out": 1.0, "norm": "batch"},
+}
+each_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+
+
+@pytest.fixture(scope="module")
+def data(digits):
+    few = small(digits, 120)
+    return replace(few, test_images=few.test_images[::5], test_labels=few.test_labels[::5])
+
+
+def make(variant=None, **settings):
+    return small_rule("deep_twins", **(variant or {}), **settings)
+
+
+def test_plain_dense_twins_have_the_losses_of_improved_ffcl(data):
+    """With its weights; the settings that both have are the same by default."""
+    ours, theirs = make(), small_rule("improved_ffcl", pairing="balanced", learning_rate=1e-3)
+    weights = theirs.tensors()
+    with torch.no_grad():
+        for name, tensor in ours.tensors().items():
+            tensor.copy_(weights[name])
+    found = ours.example_losses(data, 100)
+    for name, loss in theirs.example_losses(data, 100).items():
+        torch.testing.assert_close(found[name], loss)
+    torch.testing.assert_close(
+        ours.twin_probabilities(data.test_images)["first"],
+        theirs.twin_probabilities(data.test_images)["first"],
+    )
+    shared = theirs.config.model_dump().keys() & ours.config.model_dump().keys()
+    differ = {name for name in shared if getattr(ours.config, name) != getattr(theirs.config, name)}
+    assert differ == {"predictor"}
+
+
+def torch_blocks(blocks: Blocks, seed: int) -> nn.Sequential:
+    """The convolutional blocks of one network as torch's modules, without skips."""
+    modules, below = [], 1
+    for k, units in enumerate(blocks.shape.sizes[1:]):
+        convolution = nn.Conv2d(below, units, 3, padding=1)
+        with torch.no_grad():
+            kernel = blocks.weights[k][seed].T.reshape(units, below, 3, 3)
+            convolution.weight.copy_(kernel)
+            convolution.bias.copy_(blocks.biases[k][seed, 0])
+        modules += [convolution, nn.BatchNorm2d(units, affine=False), nn.LeakyReLU(0.2)]
+        modules += [nn.MaxPool2d(2)] if k + 1 in blocks.shape.pools else []
+        below = units
+    return nn.Sequential(*modules)
+
+
+def test_convolutional_blocks_are_torchs_own():
+    shape = Shape((784, 3, 5), True, (2,), norm="batch", slope=0.2)
+    blocks = Blocks(shape, generators_for([0, 1]))
+    images = torch.randn(2, 6, 784)
+    *found, _ = blocks.forward(images, learn=True)
+    frozen = blocks.forward(images)[1]
+    for seed in range(2):
+        modules = torch_blocks(blocks, seed)
+        expected = modules(images[seed].unflatten(1, (1, 28, 28)))
+        torch.testing.assert_close(found[1][seed], expected, rtol=1e-4, atol=1e-5)
+        # Running statistics: torch's variance is that of a sample, which needs its correction.
+        norm, count = modules[1], 6 * 28 * 28
+        torch.testing.assert_close(
+            blocks.means[0][seed, 0], norm.running_mean, rtol=1e-4, atol=1e-6
+        )
+        ours = (blocks.variances[0][seed, 0] - 0.9) * count / (count - 1) + 0.9
+        torch.testing.assert_close(ours, norm.running_var, rtol=1e-4, atol=1e-6)
+        for module, statistics in ((1, 0), (4, 1)):
+            modules[module].running_mean.copy_(blocks.means[statistics][seed, 0].detach())
+            modules[module].running_var.copy_(blocks.variances[statistics][seed, 0].detach())
+        expected = modules.eval()(images[seed].unflatten(1, (1, 28, 28)))
+        torch.testing.assert_close(frozen[seed], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_dense_batch_norm_is_torchs_own():
+    blocks = Blocks(Shape((784, 7), norm="batch"), generators_for([3]))
+    images = torch.randn(1, 9, 784)
+    sums = images[0] @ blocks.weights[0][0] + blocks.biases[0][0]
+    expected = nn.BatchNorm1d(7, affine=False)(sums).relu()
+    torch.testing.assert_close(blocks.forward(images, learn=True)[0][0], expected)
+
+
+def test_a_skip_adds_what_a_block_sees_where_it_fits():
+    plain, skipping = (
+        Blocks(Shape((784, 8, 8, 5), skip=skip), generators_for([0])) for skip in (False, True)
+    )
+    images = torch.rand(1, 4, 784)
+    without, with_skips = plain.forward(images), skipping.forward(images)
+    torch.testing.assert_close(with_skips[0], without[0])  # 784 do not fit 8
+    torch.testing.assert_close(with_skips[1], without[1] + without[0])
+    above = (with_skips[1] @ plain.weights[2] + plain.biases[2]).relu()
+    torch.testing.assert_close(with_skips[2], above)  # nor 8 the 5
+
+
+def test_a_block_is_read_by_the_means_of_its_images():
+    """Of 256 channels 2 × 2 fit 1024 features: each the mean of a quarter of the image."""
+    blocks = Blocks(Shape((784, 256), True, (1,)), generators_for([0]))
+    active = torch.rand(1, 2, 256, 14, 14)
+    quarters = active.unflatten(3, (2, 7)).unflatten(5, (2, 7)).mean((4, 6))
+    torch.testing.assert_close(blocks.features(active), quarters.flatten(2))
+    assert blocks.shape.features() == [1024] and blocks.weights[-1].shape == (1, 1024, 10)
+
+
+def test_three_steps_are_those_of_a_plain_version(data):
+    """One seed, dense twins with a skip and read-outs, by torch's modules and autograd."""
+    rule = make(
+        {"layers": (784, 12, 12, 10), "skip": True, "read_out": 0.5, "learning_rate": 1e-2},
+        seeds=1,
+    )
+    names = {name: tensor[0].detach().clone() for name, tensor in rule.tensors().items()}
+    plain = {name: tensor.requires_grad_() for name, tensor in names.items()}
+    adam = torch.optim.Adam(plain.values(), lr=1e-2)
+    images, labels = rule.scaled(data.train_images), data.train_labels
+    (phase,) = rule.phases(data)
+    visits = visits_of(phase, generators_for([7]))
+    ours = torch.optim.Adam(phase.parameters, lr=1e-2)
+    for step in range(3):
+        rows = {name: v[:, 20 * step : 20 * step + 20] for name, v in visits.items()}
+        gradients = torch.autograd.grad(
+            torch.stack(list(phase.losses(rows).values())).sum(), phase.parameters
+        )
+        for parameter, gradient in zip(phase.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        ours.step()
+        loss, seen = 0, {}
+        for twin in ("first", "second"):
+            x, y = images[rows[twin][0]], labels[rows[twin][0]]
+            one = (x @ plain[f"{twin}/weight1"] + plain[f"{twin}/bias1"]).relu()
+            two = one.detach() @ plain[f"{twin}/weight2"] + plain[f"{twin}/bias2"]
+            two = two.relu() + one.detach()
+            for k, layer in ((1, one), (2, two)):
+                logits = layer @ plain[f"{twin}/readout{k}"] + plain[f"{twin}/readout_bias{k}"]
+                loss = loss + 0.5 * cross_entropy(logits, y)
+            logits = two.detach() @ plain[f"{twin}/weight3"] + plain[f"{twin}/bias3"]
+            target = nn.functional.one_hot(y, 10).float()
+            loss = loss + nn.functional.binary_cross_entropy(logits.softmax(-1), target)
+            seen[twin] = (one, two, y)
+        alike = torch.where(seen["first"][2] == seen["second"][2], 1.0, -1.0)
+        for k in (0, 1):
+            loss = loss + cosine_embedding_loss(seen["first"][k], seen["second"][k], alike)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    for name, tensor in rule.tensors().items():
+        torch.testing.assert_close(tensor[0].detach(), plain[name].detach(), rtol=1e-3, atol=1e-5)
+
+
+@each_variant
+def test_a_seed_of_a_variant_is_the_same_alone_and_among_others(variant, data):
+    together = make(variant, seeds=3)
+    history = together.fit(data)
+    alone = make(variant, seeds=1, first_seed=1)
+    part = alone.fit(data)
+    for quantity, values in part.values.items():
+        assert (values[:, 0] == history[quantity][:, 1]).all(), quantity
+    for name, values in alone.tensors().items():
+        assert torch.equal(values[0], together.tensors()[name][1]), name
+
+
+@each_variant
+def test_a_variant_is_stored_and_resumed_to_the_last_bit(variant, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(store.jobs, "load_changed", lambda *_: data)
+    undisturbed = make(variant)
+    undisturbed.fit(data)
+    config, path = small_config("deep_twins", **variant), tmp_path / "checkpoint"
+    interrupted, seen = make(variant), []
+
+    def stop(state):
+        if not seen:
+            Checkpoint(path, interrupted, snapshots=False).save(state, [])
+        seen.append(state.epoch)
+
+    interrupted.fit(data, stop)
+    resumed = make(variant)
+    start, _ = Checkpoint(path, resumed, snapshots=False).load()
+    resumed.fit(data, start=start)
+    store.train(store.Job(config), tmp_path)
+    stored = read(config, tmp_path)
+    for rule in (resumed, stored):
+        for name, tensor in undisturbed.tensors().items():
+            assert torch.equal(rule.tensors()[name], tensor), name
+    assert torch.equal(stored.predict(data.test_images), undisturbed.predict(data.test_images))
+
+
+@each_variant
+def test_no_gradient_crosses_a_block_but_in_the_control(variant, data):
+    part = spread(data, 61)
+    for across in (False, True):
+        rule = make(variant, across=across)
+        largest = off_layer_gradient(rule.example_losses(part, 60), rule.layers())
+        assert rule.local is not across
+        assert bool((largest > 0).all()) if across else bool((largest == 0).all())
+
+
+def test_read_outs_join_their_opinions():
+    rule = make({"read_out": 1.0, "prediction": "read_outs"})
+    images = torch.randint(0, 256, (20, 784), dtype=torch.uint8)
+    found = rule.twin_probabilities(images)
+    *blocks, logits = rule.twins.first.forward(rule.scaled(images))
+    product = logits.softmax(-1)
+    for k, block in enumerate(blocks):
+        product = product * rule.twins.first.read(k, block).softmax(-1)
+    root = product ** (1 / 3)
+    torch.testing.assert_close(found["first"], root / root.sum(-1, keepdim=True))
+    torch.testing.assert_close(found["mean"], (found["first"] + found["second"]) / 2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "least"), [({"margin": 0.5}, 0.5), (VARIANTS["every help"], 0.8)], ids=str
+)
+def test_it_learns_digits(settings, least, digits):
+    """A thousand of them: one in ten is chance."""
+    rule = make(settings, epochs=8, learning_rate=3e-3, seeds=2)
+    history = rule.fit(small(digits, 1000))
+    assert (history["test_accuracy/mean"][-1] > least).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pools": (1,)}, "only convolutional blocks have images to pool"),
+        ({"convolutional": True, "pools": (3,)}, "numbers of at most four hidden blocks"),
+        ({"prediction": "read_outs"}, "needs read_out above 0"),
+        ({"layers": (785, 64, 10)}, "784"),
+        ({"layers": (784, 10)}, "hidden"),
+        ({"norm": "layer"}, "norm"),
+        ({"shift": 9}, "shift"),
+    ],
+)
+def test_what_cannot_work_is_one_line(settings, message):
+    with pytest.raises(ConfigError, match=message) as error:
+        rules.configure("deep_twins", "smoke", **settings)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,170 @@
+"""Notebook 13: its networks, measures against other libraries, tables by hand."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+
+from ffcl_utils import rules
+from ffcl_utils.claims.ledger import ledger
+from ffcl_utils.config import PRESETS, ConfigError
+from ffcl_utils.paths import NOTEBOOKS
+from ffcl_utils.studies import deeper as study
+from ffcl_utils.studies.deeper import Measured, Place
+
+
+@pytest.fixture(scope="module")
+def networks(few):
+    """Three networks of two seeds, trained for a moment."""
+    configs = study.configure("smoke", "few", epochs=1)
+    chosen = ("best reading, dense 2", "backprop, dense 8, skips", "mirror contrast, dense 2")
+    trained = {name: rules.rule("deep_twins")(configs[name]) for name in chosen}
+    for rule in trained.values():
+        rule.fit(few)
+    return trained
+
+
+@pytest.fixture(scope="module")
+def measured(networks, few):
+    return {name: study.measure(rule, few) for name, rule in networks.items()}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("rows", ["few", "all"])
+def test_every_place_has_settings_of_its_own(preset, rows):
+    configs = study.configure(preset, rows)
+    places = study.places(rows)
+    assert list(configs) == [place.name for place in places]
+    assert len({repr(config.settings()) for config in configs.values()}) == len(configs)
+    for place, config in zip(places, configs.values(), strict=True):
+        assert len(config.layers) == place.depth + 2 and config.skip is place.skip
+        assert config.convolutional is (place.kind == "convolutional")
+        assert config.across is (place.rule == study.BACKPROP)
+        assert config.predictor == "first"
+
+
+def test_convolutions_take_a_fifth_of_the_epochs():
+    configs = study.configure("short", "all")
+    dense, convolutional = (
+        configs[f"backprop, {kind} 4"].epochs for kind in ("dense", "convolutional")
+    )
+    assert dense == study.CONVOLUTIONAL_SHARE * convolutional
+    configs = study.configure("short", "all", epochs=3)
+    assert configs["backprop, convolutional 4"].epochs == 1
+
+
+def test_unknown_rows_are_one_line():
+    with pytest.raises(ConfigError, match="rows='most': choose one of few, all"):
+        study.configure("smoke", "most")
+
+
+def test_the_readings_are_those_of_the_first_papers_notebooks():
+    """The literal one but for rate and epochs; the best one has half of the pairs of one class."""
+    literal = study.configure("paper", "all")["literal reading, dense 2"]
+    paper = rules.configure("improved_ffcl", "paper")
+    for name in ("layers", "batch_size", "pairing", "margin", "classification_loss"):
+        assert getattr(literal, name) == getattr(paper, name), name
+    assert literal.learning_rate == pytest.approx(10 * paper.learning_rate)
+    mirror = study.configure("paper", "all")["mirror contrast, dense 2"]
+    ours = rules.configure("mirror_contrast", "paper")
+    for name in ("layers", "batch_size", "contrast", "temperature", "input_dropout", "schedule"):
+        assert getattr(mirror, name) == getattr(ours, name), name
+    assert mirror.learning_rate == ours.learning_rate and ours.normalised
+
+
+def test_a_read_out_is_ridge_regression_of_the_labels():
+    rng = np.random.default_rng(0)
+    labels, theirs = rng.integers(0, 10, 300), rng.integers(0, 10, 200)
+    means = rng.normal(size=(10, 6))
+    learnt, asked = (means[y] + rng.normal(size=(len(y), 6)) for y in (labels, theirs))
+    mean, deviation = learnt.mean(0), learnt.std(0)
+    targets = 2.0 * np.eye(10)[labels] - 1
+    model = Ridge(alpha=study.RIDGE).fit((learnt - mean) / deviation, targets)
+    expected = model.predict((asked - mean) / deviation).argmax(1) == theirs
+    assert study.read_out(learnt, asked, labels, theirs) == pytest.approx(expected.mean())
+
+
+def test_a_block_that_is_the_same_for_all_is_like_none():
+    rng = np.random.default_rng(1)
+    layers = [rng.random((30, 4)), np.ones((30, 5)), rng.random((30, 3))]
+    found = study.likeness(layers)
+    assert np.isnan(found[1]).all() and np.isnan(found[:, 1]).all()
+    np.testing.assert_allclose(np.diag(found)[[0, 2]], 1)
+
+
+def test_measures_have_a_figure_for_each_seed_and_block(networks, measured, few):
+    found = measured["backprop, dense 8, skips"]
+    assert found.accuracy.shape == (2,) and found.read.shape == (8, 2)
+    assert found.alike.shape == (8, 8)
+    rule = networks["backprop, dense 8, skips"]
+    right = rule.twin_probabilities(few.test_images)["first"].argmax(-1) == few.test_labels
+    np.testing.assert_allclose(found.accuracy, right.double().mean(-1))
+
+
+def test_a_network_that_has_diverged_has_no_figures(few):
+    config = study.configure("smoke", "few")["best reading, dense 2"]
+    rule = rules.rule("deep_twins")(config)
+    with torch.no_grad():
+        rule.twins.first.weights[0][0] = torch.nan
+    found = study.measure(rule, few)
+    assert np.isnan(found.accuracy[0]) and np.isnan(found.read[:, 0]).all()
+    assert np.isfinite(found.accuracy[1]) and np.isfinite(found.read[:, 1]).all()
+    table = study.table({"one": found}, {"one": 1.0}, {"one": config})
+    assert table.loc["one", "accuracy"] == pytest.approx(100 * found.accuracy[1], abs=0.006)
+    assert np.isnan(table.loc["one", "std"]) and table.loc["one", "silent"] == 2
+
+
+def made_up(rows):
+    """Made-up figures of every place: accuracy depth / 100, less without skips."""
+    found = {}
+    for place in study.places(rows):
+        accuracy = np.array([place.depth, place.depth + 1]) / 100 - 0.5 * (not place.skip)
+        read = np.linspace(0.5, 0.9, place.depth)[:, None].repeat(2, 1)
+        found[place.name] = Measured(accuracy, read, np.eye(place.depth))
+    return found
+
+
+def test_figures_and_differences_are_those_of_their_places():
+    measured = made_up("all")
+    over = study.over_depth(measured, "all")
+    assert list(over) == [
+        f"{kind}, {how} skip connections"
+        for kind in ("dense", "convolutional")
+        for how in ("no", "with")
+    ]
+    deep = measured[Place("best reading", "dense", 16, True).name]
+    assert over["dense, with skip connections"]["best reading"][16] is deep.accuracy
+    assert "literal reading" not in over["convolutional, no skip connections"]
+    blocks = study.over_blocks(measured, "all")
+    assert next(iter(blocks)) == "dense, no skip connections, 16 blocks"
+    assert list(blocks["dense, no skip connections, 16 blocks"]["backprop"]) == list(range(1, 17))
+    found = study.metrics(measured, "all")
+    figures = {
+        "best reading, dense 8 - 2 blocks/test_accuracy": 0.06,
+        "best reading, dense 16, skips - without skips/test_accuracy": 0.5,
+        "mirror contrast, convolutional 4 - dense/test_accuracy": 0.0,
+        "mirror contrast, dense 8/read-out, last - first block": 0.4,
+    }
+    for name, value in figures.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-12, err_msg=name)
+
+
+def test_metrics_have_every_claims_figure():
+    own = [claim for claim in ledger() if claim.notebook == study.NOTEBOOK]
+    assert [claim.id for claim in own] == ["D1", "D2", "D3", "D4", "D5"]
+    found = study.metrics(made_up("all"), "all")
+    for claim in own:
+        assert all(np.isfinite(found[metric]).all() for metric in claim.metrics), claim.id
+    few = study.metrics(made_up("few"), "few")
+    assert np.isnan(few["mirror contrast, convolutional 4 - dense/test_accuracy"]).all()
+
+
+def test_the_worked_way_up_is_by_hand_and_as_the_notebook_says():
+    found = study.way_up(0.5)
+    plain, skips = found["plain"], found["with skips"]
+    np.testing.assert_allclose(plain["activation"], 0.5 ** np.arange(1, 7), atol=6e-4)
+    np.testing.assert_allclose(skips["activation"], 1.5 ** np.arange(1, 7), atol=6e-4)
+    assert plain["of a change"].equals(plain["activation"])
+    text = (NOTEBOOKS / "13_deeper.ipynb").read_text(encoding="utf-8")
+    for value in (plain["activation"].iloc[-1], skips["activation"].iloc[-1]):
+        assert f" {value:g} " in text

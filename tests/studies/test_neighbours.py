@@ -35,11 +35,11 @@ def test_every_row_has_valid_settings_and_as_many_seeds(preset, rows):
 
 
 def test_the_rules_of_the_papers_have_rows():
-    """A rule that somebody adds need not stand on the table."""
+    """A rule that somebody adds need not stand on the table, nor twins in other networks."""
     on_the_table = {row.rule for row in ROWS.values() if "all" in row.rows}
     text = (ROOT / "docs" / "add_a_rule.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(\w+)`", text)) & set(rules.names())
-    assert len(named) > 12 and on_the_table == named
+    assert len(named) > 12 and on_the_table == named - {"deep_twins"}
 
 
 def test_one_variant_of_each_rule_stands_on_the_short_table():

@@ -228,6 +228,19 @@ DEFECTS = [
            "tests/rules/test_contract.py"),
     Defect("a unit of a convolution is silenced by itself", "explore/networks.py",
            "layers.weights[layer].shape[-1] == units", "True", "tests/explore/test_explore.py"),
+    Defect("gradients cross blocks", "learning/blocks.py",
+           "inputs = active.detach() if local else active", "inputs = active",
+           "tests/rules/test_deep_twins.py"),
+    Defect("batch norm remembers nothing", "learning/blocks.py",
+           "self.means[k].lerp_(mean, MOMENTUM)", "pass", "tests/rules/test_deep_twins.py"),
+    Defect("a skip passes nothing by", "learning/blocks.py",
+           "active = active + inputs", "active = active + 0", "tests/rules/test_deep_twins.py"),
+    Defect("a block's read-out does not count", "rules/deep_twins.py",
+           "loss = loss + settings.read_out * _of_twins(entropy)", "loss = loss + 0",
+           "tests/rules/test_deep_twins.py"),
+    Defect("the first block is taken for the last", "studies/deeper.py",
+           "each.read[-1] - each.read[0]", "each.read[0] - each.read[-1]",
+           "tests/studies/test_deeper.py"),
 ]  # fmt: skip
 
 

@@ -116,6 +116,8 @@ def _differences(claim: Claim, record: Record) -> list[str]:
         found.append(f"The record is of the run {record.run!r}, not {claim.run!r}.")
     if record.preset == "smoke":
         found.append("The preset smoke is for seeing that everything runs.")
+    elif record.preset not in claim.presets:
+        found.append(f"The run of the preset {record.preset} does not measure it.")
     if record.dataset != claim.dataset:
         found.append(f"The data are {record.dataset}, not {claim.dataset}.")
     found += [

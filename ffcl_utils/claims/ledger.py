@@ -31,7 +31,8 @@ class Claim(BaseModel):
     run: the name of the run, which is that of its results folder. metric: its name in the run's
     metrics.json. unit: how its figures are shown, "%" of images, "seeds" (1 where a seed passes,
     else 0) or "number". judge: what gives the verdict from that metric; or, instead, conditions,
-    which may look at several. fixed: when the rule was fixed, and what had been seen by then.
+    which may look at several. presets: those whose run measures it. fixed: when the rule was fixed,
+    and what had been seen by then.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -47,6 +48,7 @@ class Claim(BaseModel):
     dataset: Literal["mnist", "fashion_mnist", "synthetic"]
     judge: AnyJudge | None = None
     conditions: Conditions | None = None
+    presets: list[Literal["short", "paper"]] = ["short", "paper"]
     fixed: str = Field(min_length=1)
 
     @property

@@ -83,6 +83,21 @@ def test_other_data_presets_or_settings_are_not_comparable(tmp_path, change, rea
         assert found[claim.id]["ours"]["n_seeds"] == 2
 
 
+@pytest.mark.parametrize("preset", ["short", "paper"])
+def test_what_a_presets_run_does_not_measure_is_not_comparable(tmp_path, preset):
+    """Its metrics are there without a figure, which would be "not reproduced" otherwise."""
+    neighbours = [claim for claim in ledger() if claim.run == "12_neighbours"]
+    write_records(tmp_path, neighbours, preset=preset)
+    found = rows(tmp_path)
+    left_out = [claim.id for claim in neighbours if preset not in claim.presets]
+    assert left_out == {"short": [], "paper": ["N1b", "N3", "N4", "N10"]}[preset]
+    for claim in neighbours:
+        row = found[claim.id]
+        said = f"The run of the preset {preset} does not measure it."
+        assert (row["verdict"] == "not comparable") is (claim.id in left_out)
+        assert (row["reason"] == said) is (claim.id in left_out)
+
+
 def test_every_reason_is_said(tmp_path):
     write_records(tmp_path, preset="smoke", dataset="mnist_5k", changed={"epochs": [2, 30]})
     assert rows(tmp_path)["A1"]["reason"] == (

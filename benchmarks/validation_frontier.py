@@ -1,0 +1,85 @@
+"""Which settings of deep twins notebook 08 trains with, for each of its networks.
+
+Chosen on 10,000 training images held out for validation; writes results/validation_frontier.csv, a
+row a trial. Needs full MNIST. The test images are not touched. What the file holds already is not
+run again, so that it can be stopped and started.
+
+    python benchmarks/validation_frontier.py small      # the trials of one network
+"""
+
+import sys
+
+import pandas as pd
+from common import without_test_images
+
+from ffcl_utils import rules
+from ffcl_utils.files import write_whole
+from ffcl_utils.learning.process import prepare_process
+from ffcl_utils.paths import RESULTS
+
+PATH = RESULTS / "validation_frontier.csv"
+# One seed, which no run of the notebook has.
+COMMON = {
+    "seeds": 1,
+    "first_seed": 60,
+    "contrast": "class_means",
+    "classification_loss": "cross_entropy",
+    "norm": "batch",
+    "slope": 0.1,
+    "read_out": 1.0,
+    "prediction": "read_outs",
+    "schedule": "one_cycle",
+    "batch_size": 256,
+    "learning_rate": 6e-3,
+    "input_dropout": 0.2,
+    "input_scaling": "standardised",
+    "products": "auto",
+}
+SMALL = COMMON | {"layers": (784, 64, 64, 10), "epochs": 30}
+TRIALS = {
+    "small": [
+        SMALL | change
+        for change in (
+            {},
+            {"norm": "length", "slope": 0.0, "read_out": 0.0, "prediction": "output"},
+            {"slope": 0.0},
+            {"read_out": 0.3},
+            {"read_out": 3.0},
+            {"contrast": "none"},
+            {"temperature": 0.1},
+            {"learning_rate": 1e-2},
+            {"learning_rate": 3e-3},
+            {"input_dropout": 0.1},
+            {"norm": "length"},
+            {"guide": "itself"},
+        )
+    ],
+}
+
+
+def main() -> None:
+    prepare_process()
+    validation = without_test_images()
+    done = pd.read_csv(PATH, dtype=str, keep_default_na=False) if PATH.exists() else pd.DataFrame()
+    rows = done.to_dict("records")
+    for network in sys.argv[1:] or TRIALS:
+        for settings in TRIALS[network]:
+            config = rules.configure("deep_twins", "short", **settings)
+            row = {"network": network}
+            row |= {name: str(value) for name, value in config.settings().items()}
+            if any(row.items() <= known.items() for known in rows):
+                continue
+            history = rules.rule("deep_twins")(config).fit(validation)
+            for who, accuracy in history.starting_with("test_accuracy/").items():
+                row[f"validation_accuracy/{who}"] = f"{accuracy[-1].mean():.4f}"
+            rows.append(row)
+            print(
+                {name: row[name] for name in row if name in settings or "accuracy" in name},
+                flush=True,
+            )
+            table = pd.DataFrame(rows)
+            write_whole(PATH, lambda path, table=table: table.to_csv(path, index=False))
+
+
+if __name__ == "__main__":
+    main()

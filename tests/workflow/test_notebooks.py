@@ -109,6 +109,7 @@ TAUGHT = [
     "04_sparse_ensembles",
     "08_beyond_63",
     "12_neighbours",
+    "14_plasticity",
 ]
 
 
@@ -155,5 +156,5 @@ def test_every_notebook_starts_with_the_way_on_and_what_it_answers(entry):
     for link in runs.links_of_neighbours(entry.name).split(" · "):
         assert link in start
     assert "[00 Overview](00_overview.ipynb)" in start
-    for claim in re.findall(r"[ABNX]\d\w?", entry.claims):
+    for claim in re.findall(r"[ABNPX]\d\w?", entry.claims):
         assert re.search(rf"\*\*[^*]*\b{claim}\b", start), claim

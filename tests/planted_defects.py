@@ -241,6 +241,23 @@ DEFECTS = [
     Defect("the first block is taken for the last", "studies/deeper.py",
            "each.read[-1] - each.read[0]", "each.read[0] - each.read[-1]",
            "tests/studies/test_deeper.py"),
+    Defect("Oja's decay is missing", "learning/plasticity.py",
+           "return decay.sum(-1) / 2 - hebb", "return -hebb", "tests/learning/test_plasticity.py"),
+    Defect("surprise and reward are swapped", "learning/plasticity.py",
+           '{"reward": right, "surprise": 1 - right}', '{"surprise": right, "reward": 1 - right}',
+           "tests/learning/test_plasticity.py"),
+    Defect("rewiring prunes the strongest", "learning/rewiring.py",
+           "flat[present].abs().argsort(stable=True)[:count]",
+           "flat[present].abs().argsort(stable=True, descending=True)[:count]",
+           "tests/learning/test_rewiring.py"),
+    Defect("twins see task B in the order of another seed", "rules/plastic_twins.py",
+           "self.orders.repeat(len(images) // len(self.orders), 1)",
+           "self.orders.repeat_interleave(len(images) // len(self.orders), 0)",
+           "tests/rules/test_plastic_twins.py"),
+    Defect("forgetting counts from the end", "studies/plasticity.py",
+           'before = _on(there_and_back, "A", "A")[-1]',
+           'before = _on(there_and_back, "A again", "A")[-1]',
+           "tests/studies/test_plasticity.py"),
 ]  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = (
     "ffcl_utils", "tests", "notebooks", "studies", "docs", "results/studies", "pyproject.toml",
+    "results/validation_plasticity.csv",
     "Makefile", "README.md",
 )  # fmt: skip
 

@@ -113,7 +113,7 @@ def train(
     from ffcl_utils.workflow.runs import configs_of
 
     configs = configs_of(entry, complete(entry.path, values))
-    store.trained(configs, entry.with_snapshots(configs))
+    store.trained(configs, entry.with_snapshots(configs, preset))
     configs = of_rules(configs)
     if not configs:
         typer.echo(f"{name} trains no learning rule: its notebook works everything out")

@@ -17,14 +17,13 @@ def for_page(folder: Path) -> str:
     """What stands between the markers of the page: three sentences, and a row a rule.
 
     folder: of a preset's results. Where notebook 12 has not been run, or with other settings than
-    those of the short preset, a sentence says so. The column of Fashion-MNIST is there where that
-    run is.
+    those of the short preset, a sentence says so. The columns of costs and of Fashion-MNIST are
+    there where these were found.
     """
     found = _table_of(folder / RUN)
     if found is None:
         return NOTHING
     found = found.sort_values("accuracy", ascending=False)
-    costs = pd.read_csv(folder / RUN / "costs.csv", index_col=0)
     columns = {
         "rule": list(found.index),
         "test accuracy, %": _accuracies(found),
@@ -33,9 +32,12 @@ def for_page(folder: Path) -> str:
         "way back": map(_yes, found["way back"]),
         "Hoyer": [f"{value:.2f}" for value in found.Hoyer],
         "seconds": [f"{value:.0f}" for value in found.seconds],
-        "operations": [_number(costs["operations an epoch"].get(name)) for name in found.index],
-        "memory, MB": [_number(costs["memory"].get(name)) for name in found.index],
     }
+    if (folder / RUN / "costs.csv").is_file():
+        costs = pd.read_csv(folder / RUN / "costs.csv", index_col=0)
+        asked = {"operations": costs["operations an epoch"], "memory, MB": costs["memory"]}
+        for title, values in asked.items():
+            columns[title] = [_number(values.get(name)) for name in found.index]
     clothes = _table_of(folder / CLOTHES)
     if clothes is not None:
         theirs = dict(zip(clothes.index, _accuracies(clothes), strict=True))

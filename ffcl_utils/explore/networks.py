@@ -104,7 +104,8 @@ def activations_of(rule, images: Tensor, labels: Tensor) -> list[np.ndarray]:
 def can_be_silenced(rule: Rule, layer: int, units: int) -> bool:
     """Whether each of the `units` of a hidden layer (from 0) has incoming weights of its own.
 
-    A unit of a convolution shares them with its channel, and twins that answer together have two.
+    A unit of a convolution shares them with its channel; of twins that answer together, the units
+    of both are shown, and one network alone has the weights of half of them.
     """
     layers = rule.predicting()
     return layer < len(layers.weights) and layers.weights[layer].shape[-1] == units

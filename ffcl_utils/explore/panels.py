@@ -24,7 +24,9 @@ from ffcl_utils.explore.drawing import like_mnist
 PEN, SIDE = 22, 280  # pixels of the canvas
 # Images on which accuracies are taken: FF looks at each ten times, and a slider wants its answer.
 ANSWERED = 400
-NOT_APART = " No unit of this layer has weights of its own, so that none can be silenced alone."
+NOT_APART = (
+    " Units of this layer cannot be silenced one by one (a convolution's share their weights)."
+)
 
 
 def ensemble_panel(

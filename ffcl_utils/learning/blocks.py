@@ -1,7 +1,8 @@
-"""Hidden blocks of S networks in any depth, dense or convolutional, with a read-out each.
+"""Hidden blocks of S networks in any depth, dense or convolutional, with a head each.
 
 A block is a layer and what stands around it: batch norm, a leaky ReLU, a skip connection, pooling.
-Its read-out and its batch statistics belong to it. S networks, B images in the batch.
+Its head, a linear classifier, and its batch statistics belong to it. S networks, B images in the
+batch.
 """
 
 from copy import copy
@@ -18,8 +19,8 @@ from ffcl_utils.learning.losses import CLASSES
 from ffcl_utils.learning.twins import Twins
 
 TAPS = 9  # of a kernel of 3 × 3
-FEATURES = 1024  # at most that are compared and read of a convolutional block
-MOMENTUM = 0.1  # of a batch in the running statistics, as torch.nn.BatchNorm1d has it
+FEATURES = 1024  # at most that are compared of a convolutional block, and seen by its head
+MOMENTUM = 0.1  # of a batch in the running statistics, as torch has it (of the biased variance)
 EPSILON = 1e-5  # added to a variance, likewise
 
 
@@ -29,8 +30,8 @@ class Shape(NamedTuple):
     sizes: the pixels, then the units, or channels, of every hidden block. pools: numbers, from 1,
     of the convolutional blocks that end with max-pooling 2 × 2. skip: a block adds what it sees to
     its activations, where both have one shape. norm: "batch", of a block's sums; "length", what it
-    passes on has a root mean square of 1; "none". slope: of the ReLU below 0. read: whether blocks
-    have read-outs. across: a control, in which gradients cross the blocks.
+    passes on has a root mean square of 1; "none". slope: of the ReLU below 0. heads: whether blocks
+    have them. across: a control, in which gradients cross the blocks.
     """
 
     sizes: tuple[int, ...]
@@ -39,7 +40,7 @@ class Shape(NamedTuple):
     skip: bool = False
     norm: str = "none"
     slope: float = 0.0
-    read: bool = False
+    heads: bool = False
     across: bool = False
 
     def sides(self) -> list[int]:
@@ -50,14 +51,14 @@ class Shape(NamedTuple):
             found.append(side if self.convolutional else 1)
         return found
 
-    def features(self) -> list[int]:
-        """How many numbers of each block are compared and read."""
+    def compared(self) -> list[int]:
+        """How many numbers of each block are compared, and seen by its head."""
         sides = zip(self.sizes[1:], self.sides(), strict=True)
-        return [units * min(side, read_side(units)) ** 2 for units, side in sides]
+        return [units * min(side, compared_side(units)) ** 2 for units, side in sides]
 
 
-def read_side(channels: int) -> int:
-    """Side of the image to which a block of so many channels is averaged, to be read."""
+def compared_side(channels: int) -> int:
+    """Side of the image to which a block of so many channels is averaged, to be compared."""
     return max(1, isqrt(FEATURES // channels))
 
 
@@ -65,22 +66,21 @@ class Blocks(Layers):
     """Hidden blocks and a linear output layer of S networks, one network per generator.
 
     weights, biases: of each block, (S, inputs, units) and (S, 1, units), of a convolution (S, 9 ·
-    channels below, channels); the last are the output's, (S, features, 10). readouts: weight (S,
+    channels below, channels); the last are the output's, (S, features, 10). heads: weight (S,
     features, 10) and bias of each block, if there are any. means, variances: (S, 1, units) of each
     block with batch norm, at which it is frozen where nothing is learnt.
     """
 
     def __init__(self, shape: Shape, generators: list[Generator]):
-        self.shape, features = shape, shape.features()
+        self.shape, features = shape, shape.compared()
         super().__init__((features[-1], CLASSES), generators)
         first, taps = (1, TAPS) if shape.convolutional else (shape.sizes[0], 1)
         for k, (below, units) in enumerate(pairwise((first, *shape.sizes[1:]))):
             self.weights.insert(k, self._uniform((taps * below, units), taps * below, generators))
             self.biases.insert(k, self._uniform((1, units), taps * below, generators))
-        read = features if shape.read else []
-        self.readouts = [
+        self.heads = [
             [self._uniform((rows, CLASSES), count, generators) for rows in (count, 1)]
-            for count in read
+            for count in (features if shape.heads else [])
         ]
         batch = self.biases[:-1] if shape.norm == "batch" else []
         # They ask for gradients as all parameters do, although no loss depends on them.
@@ -90,23 +90,23 @@ class Blocks(Layers):
         )
 
     def parameters(self) -> list[Tensor]:
-        """All that learns: weights and biases, then the read-outs'."""
-        return super().parameters() + [tensor for pair in self.readouts for tensor in pair]
+        """All that learns: weights and biases, then the heads'."""
+        return super().parameters() + [tensor for pair in self.heads for tensor in pair]
 
     def by_layer(self) -> dict[str, list[Tensor]]:
-        """As Layers has it; a block's read-out and statistics belong to it."""
+        """As Layers has it; a block's head and statistics belong to it."""
         found = super().by_layer()
         for k in range(1, len(self.weights)):
-            for own in (self.readouts, self.means, self.variances):
+            for own in (self.heads, self.means, self.variances):
                 tensors = own[k - 1] if own else []
                 found[f"layer{k}"] += tensors if isinstance(tensors, list) else [tensors]
         return found
 
     def tensors(self) -> dict[str, Tensor]:
-        """As Layers has it, and "readout1", "readout_bias1", "mean1", "variance1", …"""
+        """As Layers has it, and "head1", "head_bias1", "mean1", "variance1", …"""
         kinds = {"mean": self.means, "variance": self.variances}
-        kinds["readout"] = [weight for weight, _ in self.readouts]
-        kinds["readout_bias"] = [bias for _, bias in self.readouts]
+        kinds["head"] = [weight for weight, _ in self.heads]
+        kinds["head_bias"] = [bias for _, bias in self.heads]
         return super().tensors() | {
             f"{kind}{k}": tensor
             for kind, stack in kinds.items()
@@ -122,7 +122,7 @@ class Blocks(Layers):
 
         for name in ("weights", "biases", "means", "variances"):
             setattr(part, name, [view(tensor) for tensor in getattr(self, name)])
-        part.readouts = [[view(tensor) for tensor in pair] for pair in self.readouts]
+        part.heads = [[view(tensor) for tensor in pair] for pair in self.heads]
         return part
 
     def forward(
@@ -185,17 +185,17 @@ class Blocks(Layers):
         return (sums - mean.unflatten(-1, around)) * scale
 
     def features(self, block: Tensor) -> Tensor:
-        """What is compared and read of a block, (S, B, features): of a convolution its means."""
+        """What is compared of a block, (S, B, features): of a convolution means over its images."""
         if not self.shape.convolutional:
             return block
-        side = min(block.shape[-1], read_side(block.shape[2]))
+        side = min(block.shape[-1], compared_side(block.shape[2]))
         return (
             adaptive_avg_pool2d(block.flatten(0, 1), side).unflatten(0, block.shape[:2]).flatten(2)
         )
 
-    def read(self, k: int, features: Tensor) -> Tensor:
-        """Logits (S, B, 10) of the read-out of block k, from 0."""
-        return linear(features, *self.readouts[k])
+    def classify(self, k: int, features: Tensor) -> Tensor:
+        """Logits (S, B, 10) of the head of block k, from 0."""
+        return linear(features, *self.heads[k])
 
 
 class TwinBlocks(Twins):

@@ -85,7 +85,8 @@ class Run:
             self.data = datasets.load(self._first.dataset)
         self._keys = {name: store.key(c) for name, c in of_rules(self.configs).items()}
         self._identity = self._identity_now()
-        snapshots = self._entry.with_snapshots(self.configs) if self._entry else ()
+        preset = self.parameters.get("preset")
+        snapshots = self._entry.with_snapshots(self.configs, preset) if self._entry else ()
         rules = store.trained(self.configs, snapshots)
         self._networks = [origin for rule in rules.values() for origin in rule.origins]
         return rules

@@ -94,6 +94,10 @@ class Rule:
             for tensor, value in stack.tensors().items()
         }
 
+    def fixed(self) -> list[Tensor]:
+        """Weights (S, …) that never learn, and are drawn again instead of being stored."""
+        return []
+
     def predicting(self) -> Layers:
         """The stack whose activations `representations` gives."""
         return next(iter(self.stacks().values()))
@@ -116,7 +120,7 @@ class Rule:
     def work(cls, config: RuleConfig) -> float:
         """Roughly what a plan reckons with for one image and one seed: weights × epochs.
 
-        Of a rule that does more or less with an image, the weights that take as long.
+        A rule that does more with an image says as many weights as would take equally long.
         """
         return config.epochs * config.weights
 

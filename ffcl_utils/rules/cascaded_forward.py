@@ -84,6 +84,10 @@ class CascadedForward(Rule):
         channels, learning = self.config.layers[1:], self.config.blocks == "dfa"
         self.network = PredictingBlocks(channels, SIDE, self.generators, learning)
 
+    def fixed(self) -> list[Tensor]:
+        """What carries the error to blocks that learn."""
+        return self.network.feedback if self.network.learning else []
+
     def stacks(self) -> dict[str, PredictingBlocks]:
         """The one stack."""
         return {"": self.network}

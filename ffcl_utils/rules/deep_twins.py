@@ -2,7 +2,7 @@
 
 Improved FFCL (arXiv 2405.03432) asks whether twins learn in deeper and other architectures. Here
 every hidden block of one twin has the same block of the other as its guide, as there, and may have
-a linear read-out of its own besides. No gradient of a block's loss reaches another block.
+a head of its own besides, a linear classifier. No gradient of a block's loss reaches another block.
 """
 
 from collections.abc import Iterator
@@ -38,10 +38,10 @@ class Config(RuleConfig):
     """Settings of deep twins. The defaults are improved FFCL's with half of the pairs of one class.
 
     contrast: of a block with its guide's: the cosine embedding loss of pairs (`pairing`, `margin`),
-    each image against the class means of the guide's batch (`temperature`), or none. read_out: how
-    much the cross-entropy of a block's own read-out counts beside it. guide: the twin, or each
+    each image against the class means of the guide's batch (`temperature`), or none. head: how much
+    the cross-entropy of a block's own head counts beside it. guide: the twin, or each
     network itself (one half of its batch against the other). across: a control, in which gradients
-    of the same losses cross the blocks. prediction: by the output, or by it and all read-outs.
+    of the same losses cross the blocks. prediction: by the output, or by it and all heads.
     pools: the convolutional blocks that end with pooling. dropout: of what a block passes on.
     shift: by how many pixels at most an image is moved in training.
     """
@@ -56,11 +56,11 @@ class Config(RuleConfig):
     pairing: Literal["random", "balanced"] = "balanced"
     margin: float = Field(default=0.0, ge=-1, le=1)
     temperature: PositiveFloat = 0.035
-    read_out: NonNegativeFloat = 0.0
+    head: NonNegativeFloat = 0.0
     guide: Literal["twin", "itself"] = "twin"
     across: bool = False
     classification_loss: Literal["bce", "cross_entropy"] = "bce"
-    prediction: Literal["output", "read_outs"] = "output"
+    prediction: Literal["output", "heads"] = "output"
     predictor: Literal["first", "second", "mean"] = "mean"
     epochs: PositiveInt = 30
     batch_size: PositiveInt = 64
@@ -77,8 +77,16 @@ class Config(RuleConfig):
             raise ValueError("pools: only convolutional blocks have images to pool")
         if len(self.pools) > 4 or any(k > len(self.layers) - 2 for k in self.pools):
             raise ValueError("pools: the numbers of at most four hidden blocks, from 1")
-        if self.prediction == "read_outs" and not self.read_out:
-            raise ValueError('prediction="read_outs" needs read_out above 0')
+        if self.prediction == "heads" and not self.head:
+            raise ValueError('prediction="heads" needs head above 0')
+        if self.contrast == "none" and not self.head and not self.across:
+            raise ValueError(
+                'contrast="none" needs head above 0: blocks would have nothing to learn'
+            )
+        if self.guide == "itself" and (self.contrast != "class_means" or self.batch_size < 2):
+            raise ValueError(
+                'guide="itself" needs contrast="class_means" and a batch of two or more'
+            )
         return self
 
 
@@ -105,7 +113,7 @@ class DeepTwins(TwinRule):
             settings.skip,
             settings.norm,
             settings.slope,
-            settings.read_out > 0,
+            settings.head > 0,
             settings.across,
         )
         self.twins = TwinBlocks(shape, self.generators)
@@ -164,9 +172,9 @@ class DeepTwins(TwinRule):
         for k, block in enumerate(seen[:-1]):
             features = both.features(block)
             loss = self._contrast(*features.chunk(2), *labels.chunk(2))
-            if settings.read_out:
-                entropy = cross_entropy_loss(both.read(k, features), labels)
-                loss = loss + settings.read_out * _of_twins(entropy)
+            if settings.head:
+                entropy = cross_entropy_loss(both.classify(k, features), labels)
+                loss = loss + settings.head * _of_twins(entropy)
             found[f"layer{k + 1}"] = loss
         output = CLASSIFICATION_LOSSES[settings.classification_loss](seen[-1], labels)
         return found | {"output": _of_twins(output)}
@@ -190,13 +198,13 @@ class DeepTwins(TwinRule):
 
     @torch.no_grad()
     def twin_probabilities(self, images: Tensor) -> dict[str, Tensor]:
-        """As TwinRule has it; of read-outs the normalised geometric mean, with the output's."""
+        """As TwinRule has it; of heads the normalised geometric mean, with the output's."""
         both, parts = self.twins.both, []
         for chunk in images.split(CHUNK):
             *blocks, logits = both.forward(self.scaled(chunk))
-            if self.config.prediction == "read_outs":
-                read = [both.read(k, both.features(block)) for k, block in enumerate(blocks)]
-                logits = torch.stack([one.log_softmax(-1) for one in [*read, logits]]).mean(0)
+            if self.config.prediction == "heads":
+                heads = [both.classify(k, both.features(block)) for k, block in enumerate(blocks)]
+                logits = torch.stack([one.log_softmax(-1) for one in [*heads, logits]]).mean(0)
             parts.append(logits.cpu())
         return with_mean(*torch.cat(parts, 1).chunk(2))
 
@@ -209,6 +217,17 @@ class DeepTwins(TwinRule):
         ]
         halves = [layer.chunk(2) for layer in layers]
         return [first for first, _ in halves], [second for _, second in halves]
+
+    @classmethod
+    def work(cls, config: Config) -> float:
+        """Of both twins; a convolution was seen to take about 2.5 times as long as its products."""
+        if not config.convolutional:
+            return 2 * super().work(config)
+        side, below, products = 28, 1, 0
+        for k, channels in enumerate(config.layers[1:-1], start=1):
+            products += 9 * below * channels * side**2
+            side, below = side // (2 if k in config.pools else 1), channels
+        return 2 * 2.5 * products * config.epochs
 
     @classmethod
     def seeds_of_a_job(cls, config: Config) -> int:

@@ -86,6 +86,10 @@ class FeedbackAlignment(Backprop):
             evaluate = partial(self._watch, data, phase.evaluate)
             yield replace(phase, evaluate=evaluate, total=False)
 
+    def fixed(self) -> list[Tensor]:
+        """The backward weights."""
+        return self.feedback
+
     def losses(self, images: Tensor, labels: Tensor) -> PerSeed:
         """A loss (S,) a layer from scaled images (S, B, 784) and labels (S, B)."""
         *hidden, logits = self.network.forward(images)

@@ -34,7 +34,7 @@ ORDER = 1  # beside the seed: the order of the pixels is drawn apart from the tr
 class Config(improved_ffcl.Config):
     """Settings of plastic twins; with every addition off these are improved FFCL's.
 
-    The pairing and the margin are those with which improved FFCL learns best in notebook 07.
+    The pairing and the margin are of a reading with which improved FFCL learns well (notebook 07).
     hebbian: weight of Oja's term. absent: share of the hidden weights that are not there. rewired:
     share of those present that is pruned, and grown elsewhere, before every epoch. modulator: by
     what each pair's representation losses are scaled. tasks: one; or A, then B, then A again, each

@@ -31,6 +31,7 @@ _NOT_LEARNT = {
     "backward_pass",
     "epochs_in_all",
     "example_losses",
+    "fixed",
     "hidden_layers",
     "hidden_weights",
     "layers",

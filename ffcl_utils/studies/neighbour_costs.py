@@ -36,12 +36,12 @@ def cost_of_an_epoch(rule: Rule, data: Dataset) -> Cost:
     """What one seed's training costs, before it has begun: operations an epoch, memory in bytes.
 
     An epoch of layers or stages that learn one after the other is one of each. Memory: all
-    weights, what Adam keeps of those that learn, and the most that a batch needs besides; without
-    the images, and without what is computed of them once for all epochs.
+    weights, fixed ones too, what Adam keeps of those that learn, and the most that a batch needs
+    besides; without the images, and without what is computed of them once for all epochs.
     """
     pair = type(rule)(rule.config.of_seeds(rule.config.first_seed, TOGETHER))
     some = spread(data, min(pair.config.batch_size, len(data.train_labels)))
-    weights = sum(tensor.nbytes for tensor in pair.tensors().values())
+    weights = sum(tensor.nbytes for tensor in [*pair.tensors().values(), *pair.fixed()])
     operations, memory = 0, 0
     for phase in pair.phases(some):
         visits = visits_of(phase, pair.generators)
@@ -72,7 +72,7 @@ def costs_table(
     rows = {}
     for name, rule in networks.items():
         epochs = rule.config.epochs
-        if max(map(len, rule.history.values.values())) < epochs:
+        if not rule.history.optimisers:
             continue
         cost = cost_of_an_epoch(rule, data)
         operations, time = cost.operations / 1e9, seconds[name] / epochs

@@ -115,7 +115,7 @@ def _missing_trainings(stale: list[tuple[Wanted, dict[str, ExperimentConfig]]]) 
     if folder is None:
         return []
     jobs = [
-        store.Job(config, name in run.entry.with_snapshots(configs))
+        store.Job(config, name in run.entry.with_snapshots(configs, run.values.get("preset")))
         for run, configs in stale
         for name, config in of_rules(configs).items()
     ]

@@ -39,6 +39,7 @@ class RunEntry(BaseModel):
     presets: list[str] = list(PRESETS)
     networks: str = ""
     snapshots: bool | list[str] = False
+    paper_snapshots: list[str] | None = None
     seconds: int = 60
     paper_seconds: int = 0
     needs: list[str] = []
@@ -67,10 +68,12 @@ class RunEntry(BaseModel):
             return SMOKE_SECONDS
         return (preset == "paper" and self.paper_seconds) or self.seconds
 
-    def with_snapshots(self, names: Iterable[str]) -> set[str]:
-        """Of these networks, those whose weights after every epoch the run needs."""
-        every = self.snapshots is True
-        return {name for name in names if every or name in (self.snapshots or [])}
+    def with_snapshots(self, names: Iterable[str], preset: object) -> set[str]:
+        """Of these networks, those whose weights after every epoch the run needs at a preset."""
+        asked = self.snapshots
+        if preset == "paper" and self.paper_snapshots is not None:
+            asked = self.paper_snapshots
+        return {name for name in names if asked is True or name in (asked or [])}
 
     def parameters_at(self, preset: str, embedded: bool = False) -> dict[str, object]:
         """The notebook's parameters at a preset, where they differ from its own defaults.

@@ -13,6 +13,7 @@ from ffcl_utils.config import ConfigError
 from ffcl_utils.data.parts import spread
 from ffcl_utils.learning.blocks import Blocks, Shape
 from ffcl_utils.learning.training import generators_for, visits_of
+from ffcl_utils.rules.deep_twins import DeepTwins
 from ffcl_utils.store.checkpoint import Checkpoint
 from ffcl_utils.store.reader import read
 from tests.small import small, small_config, small_rule
@@ -24,8 +25,8 @@ VARIANTS = {
         "norm": "batch",
         "slope": 0.1,
         "contrast": "class_means",
-        "read_out": 1.0,
-        "prediction": "read_outs",
+        "head": 1.0,
+        "prediction": "heads",
         "dropout": 0.3,
         "input_dropout": 0.2,
         "shift": 1,
@@ -39,11 +40,11 @@ VARIANTS = {
         "pools": (1, 3),
         "skip": True,
         "norm": "batch",
-        "read_out": 0.5,
+        "head": 0.5,
         "dropout": 0.2,
         "batch_size": 40,
     },
-    "read-outs alone": {"contrast": "none", "read_out": 1.0, "norm": "batch"},
+    "heads alone": {"contrast": "none", "head": 1.0, "norm": "batch"},
 }
 each_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 
@@ -136,19 +137,19 @@ def test_a_skip_adds_what_a_block_sees_where_it_fits():
     torch.testing.assert_close(with_skips[2], above)  # nor 8 the 5
 
 
-def test_a_block_is_read_by_the_means_of_its_images():
+def test_a_block_is_compared_by_means_of_its_images():
     """Of 256 channels 2 × 2 fit 1024 features: each the mean of a quarter of the image."""
     blocks = Blocks(Shape((784, 256), True, (1,)), generators_for([0]))
     active = torch.rand(1, 2, 256, 14, 14)
     quarters = active.unflatten(3, (2, 7)).unflatten(5, (2, 7)).mean((4, 6))
     torch.testing.assert_close(blocks.features(active), quarters.flatten(2))
-    assert blocks.shape.features() == [1024] and blocks.weights[-1].shape == (1, 1024, 10)
+    assert blocks.shape.compared() == [1024] and blocks.weights[-1].shape == (1, 1024, 10)
 
 
 def test_three_steps_are_those_of_a_plain_version(data):
-    """One seed, dense twins with a skip and read-outs, by torch's modules and autograd."""
+    """One seed, dense twins with a skip and heads, by torch's modules and autograd."""
     rule = make(
-        {"layers": (784, 12, 12, 10), "skip": True, "read_out": 0.5, "learning_rate": 1e-2},
+        {"layers": (784, 12, 12, 10), "skip": True, "head": 0.5, "learning_rate": 1e-2},
         seeds=1,
     )
     names = {name: tensor[0].detach().clone() for name, tensor in rule.tensors().items()}
@@ -173,7 +174,7 @@ def test_three_steps_are_those_of_a_plain_version(data):
             two = one.detach() @ plain[f"{twin}/weight2"] + plain[f"{twin}/bias2"]
             two = two.relu() + one.detach()
             for k, layer in ((1, one), (2, two)):
-                logits = layer @ plain[f"{twin}/readout{k}"] + plain[f"{twin}/readout_bias{k}"]
+                logits = layer @ plain[f"{twin}/head{k}"] + plain[f"{twin}/head_bias{k}"]
                 loss = loss + 0.5 * cross_entropy(logits, y)
             logits = two.detach() @ plain[f"{twin}/weight3"] + plain[f"{twin}/bias3"]
             target = nn.functional.one_hot(y, 10).float()
@@ -236,14 +237,24 @@ def test_no_gradient_crosses_a_block_but_in_the_control(variant, data):
         assert bool((largest > 0).all()) if across else bool((largest == 0).all())
 
 
-def test_read_outs_join_their_opinions():
-    rule = make({"read_out": 1.0, "prediction": "read_outs"})
+def test_a_plan_takes_a_convolution_for_more_work_than_a_dense_block():
+    """By hand, for both twins: nine weights a channel below on each pixel; 28, 14 and 7 a side."""
+    deep = rules.configure("deep_twins", "short", layers=(784, *[64] * 16, 10), epochs=3)
+    assert DeepTwins.work(deep) == 2 * 3 * (784 * 64 + 15 * 64 * 64 + 64 * 10)
+    settings = {"layers": (784, 8, 8, 4, 10), "convolutional": True, "pools": (1, 2), "epochs": 3}
+    products = 9 * (8 * 28**2 + 8 * 8 * 14**2 + 8 * 4 * 7**2)
+    convolved = rules.configure("deep_twins", "short", **settings)
+    assert DeepTwins.work(convolved) == pytest.approx(2 * 3 * 2.5 * products)
+
+
+def test_heads_join_their_opinions():
+    rule = make({"head": 1.0, "prediction": "heads"})
     images = torch.randint(0, 256, (20, 784), dtype=torch.uint8)
     found = rule.twin_probabilities(images)
     *blocks, logits = rule.twins.first.forward(rule.scaled(images))
     product = logits.softmax(-1)
     for k, block in enumerate(blocks):
-        product = product * rule.twins.first.read(k, block).softmax(-1)
+        product = product * rule.twins.first.classify(k, block).softmax(-1)
     root = product ** (1 / 3)
     torch.testing.assert_close(found["first"], root / root.sum(-1, keepdim=True))
     torch.testing.assert_close(found["mean"], (found["first"] + found["second"]) / 2)
@@ -264,7 +275,10 @@ def test_it_learns_digits(settings, least, digits):
     [
         ({"pools": (1,)}, "only convolutional blocks have images to pool"),
         ({"convolutional": True, "pools": (3,)}, "numbers of at most four hidden blocks"),
-        ({"prediction": "read_outs"}, "needs read_out above 0"),
+        ({"prediction": "heads"}, "needs head above 0"),
+        ({"contrast": "none"}, "blocks would have nothing to learn"),
+        ({"guide": "itself"}, "needs contrast=.class_means. and a batch of two"),
+        ({"guide": "itself", "contrast": "class_means", "batch_size": 1}, "a batch of two"),
         ({"layers": (785, 64, 10)}, "784"),
         ({"layers": (784, 10)}, "hidden"),
         ({"norm": "layer"}, "norm"),

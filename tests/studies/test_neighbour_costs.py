@@ -46,6 +46,18 @@ def test_costs_are_of_one_seed_and_leave_the_rule_alone(few):
     assert all(bool((old == new).all()) for old, new in pairs)
 
 
+def test_fixed_random_weights_are_kept_in_memory(few):
+    """Feedback alignment has backpropagation's network, and its backward weights beside it."""
+    layers = {"layers": (784, 300, 300, 10), "batch_size": 10}
+    plain, aligned = (small_rule(name, **layers) for name in ("backprop", "feedback_alignment"))
+    fixed = sum(tensor[0].nbytes for tensor in aligned.fixed())
+    assert fixed == 4 * (300 * 300 + 300 * 10)
+    theirs, ours = (study.cost_of_an_epoch(rule, few).memory for rule in (plain, aligned))
+    assert ours - theirs > 0.9 * fixed
+    blocks = small_rule("cascaded_forward", blocks="dfa")
+    assert len(blocks.fixed()) == 3 and small_rule("cascaded_forward").fixed() == []
+
+
 @pytest.mark.parametrize("name", rules.names())
 def test_every_rule_can_be_asked(name, few):
     cost = study.cost_of_an_epoch(small_rule(name), few)
@@ -90,8 +102,9 @@ def test_the_table_multiplies_epochs_by_what_one_costs(neighbours, few, monkeypa
     assert table.loc["mirror contrast", "0 %"] == "–"  # twins: a curve each
 
 
-def test_what_is_solved_at_once_has_no_row(few):
-    config = small_config("cascaded_forward", predictor="mse", epochs=3)
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_what_is_solved_at_once_has_no_row(few, epochs):
+    config = small_config("cascaded_forward", predictor="mse", epochs=epochs)
     solved = rules.rule("cascaded_forward")(config)
     solved.fit(few)
     assert study.costs_table({"CaFo": solved}, {"CaFo": 1.0}, few).empty

@@ -66,13 +66,15 @@ def test_the_embedded_subset_is_taken_at_smoke_and_without_full_data():
 
 def test_snapshots_are_asked_for_by_name_or_of_all():
     some = runs.run("12_neighbours")
-    assert some.with_snapshots(["AR", "FF"]) == {"AR"}
-    assert runs.run("09_mirror_neurons").with_snapshots(["AR", "FF"]) == {"AR", "FF"}
-    assert runs.run("01_improved_ffcl_accuracy").with_snapshots(["AR", "FF"]) == set()
+    assert some.with_snapshots(["AR", "FF", "predsim"], "short") == {"AR", "predsim"}
+    assert some.with_snapshots(["AR", "FF", "predsim"], "paper") == {"AR"}
+    assert runs.run("09_mirror_neurons").with_snapshots(["AR", "FF"], "paper") == {"AR", "FF"}
+    assert not runs.run("01_improved_ffcl_accuracy").with_snapshots(["AR", "FF"], "short")
     for entry in ENTRIES:
-        if isinstance(entry.snapshots, list):
-            configs = runs.configs_of(entry, entry.parameters_at("short"))
-            assert set(entry.snapshots) <= set(configs), entry.name
+        for preset, asked in (("short", entry.snapshots), ("paper", entry.paper_snapshots)):
+            if isinstance(asked, list):
+                configs = runs.configs_of(entry, entry.parameters_at(preset))
+                assert set(asked) <= set(configs), entry.name
 
 
 def test_long_runs_are_not_of_every_preset():

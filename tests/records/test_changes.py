@@ -4,6 +4,8 @@ import pytest
 
 from ffcl_utils.config import ConfigError
 from ffcl_utils.records.changes import changed, expected_parameters, matching_entry
+from ffcl_utils.workflow.parameters import complete, default_parameters
+from ffcl_utils.workflow.runs import runs
 from tests.records import conftest as fake
 
 DEFAULTS = {name: value for name, value in fake.DEFAULTS.items() if name != "output_dir"}
@@ -49,6 +51,17 @@ class TestMatching:
     def test_a_notebook_that_is_not_in_the_table_has_no_entry(self):
         assert matching_entry("99_mine", {}, {}) is None
         assert expected_parameters(None, {"preset": "short"}, {"a": 1}) == {"a": 1}
+
+
+@pytest.mark.parametrize("entry", runs(), ids=lambda entry: entry.name)
+def test_every_run_of_the_table_is_taken_for_itself(entry):
+    """At each of its presets, with full data and without: else its claims are not comparable."""
+    defaults = default_parameters(entry.path)
+    for preset in entry.presets:
+        for embedded in (False, True):
+            parameters = complete(entry.path, entry.parameters_at(preset, embedded))
+            found = matching_entry(entry.notebook, parameters, defaults)
+            assert found.name == entry.name, (preset, embedded)
 
 
 @pytest.mark.usefixtures("package")

@@ -1,16 +1,21 @@
-"""What the benchmarks share: images in memory, one epoch, interleaved repetitions, the report."""
+"""What the benchmarks share: images in memory, an epoch, repetitions, the report, trials."""
 
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
+import pandas as pd
 import torch
 
+from ffcl_utils import rules
+from ffcl_utils.config import RuleConfig
 from ffcl_utils.data.datasets import Dataset, load
-from ffcl_utils.files import read_json, write_json
+from ffcl_utils.files import read_json, write_json, write_whole
+from ffcl_utils.learning.process import prepare_process
 from ffcl_utils.learning.training import Phase, train
 from ffcl_utils.paths import RESULTS
 from ffcl_utils.records.git import git_state
@@ -94,3 +99,26 @@ def read_reports() -> dict:
     """All objects in results/benchmarks.json, by name."""
     path = RESULTS / "benchmarks.json"
     return read_json(path) if path.exists() else {}
+
+
+def keep_trials(path: Path, trials: Iterable[tuple[RuleConfig, dict[str, str]]]) -> None:
+    """Train every config on `without_test_images`, and add a row for each to the csv at `path`.
+
+    trials: a config, and what its row says of it beside the accuracies after the last epoch. What
+    the file has a row of already is not run again.
+    """
+    prepare_process()
+    validation = without_test_images()
+    done = pd.read_csv(path, dtype=str, keep_default_na=False) if path.exists() else pd.DataFrame()
+    rows = done.to_dict("records")
+    for config, row in trials:
+        if any(row.items() <= known.items() for known in rows):
+            continue
+        history = rules.rule(config.rule)(config).fit(validation)
+        for who, accuracy in history.starting_with("test_accuracy/").items():
+            name = {"all": "first"}.get(who, who)
+            row[f"validation_accuracy/{name}"] = f"{accuracy[-1].mean():.4f}"
+        rows.append(row)
+        print(row, flush=True)
+        table = pd.DataFrame(rows)
+        write_whole(path, lambda file, table=table: table.to_csv(file, index=False))

@@ -9,15 +9,11 @@ run again, so that it can be stopped and started.
 
 import sys
 
-import pandas as pd
-from common import without_test_images
+from common import keep_trials
 
 from ffcl_utils import rules
-from ffcl_utils.files import write_whole
-from ffcl_utils.learning.process import prepare_process
 from ffcl_utils.paths import RESULTS
 
-PATH = RESULTS / "validation_frontier.csv"
 # One seed, which no run of the notebook has.
 COMMON = {
     "seeds": 1,
@@ -58,27 +54,13 @@ TRIALS = {
 
 
 def main() -> None:
-    prepare_process()
-    validation = without_test_images()
-    done = pd.read_csv(PATH, dtype=str, keep_default_na=False) if PATH.exists() else pd.DataFrame()
-    rows = done.to_dict("records")
+    trials = []
     for network in sys.argv[1:] or TRIALS:
         for settings in TRIALS[network]:
             config = rules.configure("deep_twins", "short", **settings)
-            row = {"network": network}
-            row |= {name: str(value) for name, value in config.settings().items()}
-            if any(row.items() <= known.items() for known in rows):
-                continue
-            history = rules.rule("deep_twins")(config).fit(validation)
-            for who, accuracy in history.starting_with("test_accuracy/").items():
-                row[f"validation_accuracy/{who}"] = f"{accuracy[-1].mean():.4f}"
-            rows.append(row)
-            print(
-                {name: row[name] for name in row if name in settings or "accuracy" in name},
-                flush=True,
-            )
-            table = pd.DataFrame(rows)
-            write_whole(PATH, lambda path, table=table: table.to_csv(path, index=False))
+            said = {name: str(value) for name, value in config.settings().items()}
+            trials.append((config, {"network": network} | said))
+    keep_trials(RESULTS / "validation_frontier.csv", trials)
 
 
 if __name__ == "__main__":

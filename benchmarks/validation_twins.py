@@ -5,12 +5,9 @@ full MNIST. The test images are not touched. With two threads it took about half
 uses one. What the file holds already is not run again.
 """
 
-import pandas as pd
-from common import without_test_images
+from common import keep_trials
 
 from ffcl_utils import rules
-from ffcl_utils.files import write_whole
-from ffcl_utils.learning.process import prepare_process
 from ffcl_utils.paths import RESULTS
 
 SEEDS = {"seeds": 2, "first_seed": 50}
@@ -58,29 +55,16 @@ TRIED = (
     ("backprop", CYCLE | {"learning_rate": 6e-3, "input_dropout": 0.2}),
 )
 SHOWN = ("layers", "epochs", "batch_size", "learning_rate", "input_dropout", "schedule", "products")
-PATH = RESULTS / "validation_twins.csv"
 
 
 def main() -> None:
-    prepare_process()
-    validation = without_test_images()
-    done = pd.read_csv(PATH, dtype=str, keep_default_na=False) if PATH.exists() else pd.DataFrame()
-    rows = done.to_dict("records")
+    trials = []
     for rule, settings in TRIED:
         config = rules.configure(rule, "short", **(SEEDS | settings))
         row = {"rule": rule, "contrast": getattr(config, "contrast", "")}
         row |= {name: str(getattr(config, name)) for name in SHOWN}
-        row["temperature"] = str(getattr(config, "temperature", ""))
-        if any(row.items() <= known.items() for known in rows):
-            continue
-        history = rules.rule(rule)(config).fit(validation)
-        for who, accuracy in history.starting_with("test_accuracy/").items():
-            name = {"all": "first"}.get(who, who)
-            row[f"validation_accuracy/{name}"] = f"{accuracy[-1].mean():.4f}"
-        rows.append(row)
-        print(row, flush=True)
-        table = pd.DataFrame(rows)
-        write_whole(PATH, lambda path, table=table: table.to_csv(path, index=False))
+        trials.append((config, row | {"temperature": str(getattr(config, "temperature", ""))}))
+    keep_trials(RESULTS / "validation_twins.csv", trials)
 
 
 if __name__ == "__main__":

@@ -227,7 +227,7 @@ DEFECTS = [
     Defect("the bar knows one stage of three", "rules/ffcl.py",
            '(2 if config.stages == "local" else len(STAGES))', "1",
            "tests/rules/test_contract.py"),
-    Defect("a unit of a convolution is silenced by itself", "explore/networks.py",
+    Defect("a unit of a convolution is silenced by itself", "studies/silencing.py",
            "layers.weights[layer].shape[-1] == units", "True", "tests/explore/test_explore.py"),
     Defect("gradients cross blocks", "learning/blocks.py",
            "inputs = active.detach() if local else active", "inputs = active",

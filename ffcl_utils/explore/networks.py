@@ -5,8 +5,6 @@ committed results; where these are not there, models and readings are trained on
 digits.
 """
 
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 from sklearn.model_selection import train_test_split
@@ -19,6 +17,7 @@ from ffcl_utils.rules.base import Rule
 from ffcl_utils.store.compact import read_compact
 from ffcl_utils.studies import accuracy, models
 from ffcl_utils.studies.neighbour_rows import LEFT
+from ffcl_utils.studies.silencing import silenced
 
 REFERENCE = RESULTS / "short"
 # By name, what says how much a unit belongs to each class, (10, U) from activations and labels, and
@@ -99,39 +98,6 @@ def stratified(labels: Tensor, count: int) -> Tensor:
 def activations_of(rule, images: Tensor, labels: Tensor) -> list[np.ndarray]:
     """Activations (N, units) of every hidden layer of a network of one seed."""
     return [layer[0].numpy() for layer in rule.representations(images, labels)]
-
-
-def can_be_silenced(rule: Rule, layer: int, units: int) -> bool:
-    """Whether each of the `units` of a hidden layer (from 0) has incoming weights of its own.
-
-    A unit of a convolution shares them with its channel; of twins that answer together, the units
-    of both are shown, and one network alone has the weights of half of them.
-    """
-    layers = rule.predicting()
-    return layer < len(layers.weights) and layers.weights[layer].shape[-1] == units
-
-
-@contextmanager
-def silenced(rule, layer: int, units: np.ndarray):
-    """Within it, units (U,) bool of a hidden layer (from 0) stay at zero, whatever they see.
-
-    Their weights and biases are 0, and so is what ReLU makes of it; they are put back at the end.
-    """
-    layers = rule.predicting()
-    chosen = torch.from_numpy(units).to(layers.device)
-    tensors = layers.weights[layer], layers.biases[layer]
-    before = [tensor[..., chosen].detach().clone() for tensor in tensors]
-    _set(tensors, chosen, [0.0, 0.0])
-    try:
-        yield
-    finally:
-        _set(tensors, chosen, before)
-
-
-@torch.no_grad()
-def _set(tensors, chosen: Tensor, values) -> None:
-    for tensor, value in zip(tensors, values, strict=True):
-        tensor[..., chosen] = value
 
 
 def class_accuracy(rule, images: Tensor, labels: Tensor) -> np.ndarray:

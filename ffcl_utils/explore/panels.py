@@ -20,6 +20,7 @@ from torch import Tensor
 from ffcl_utils.explore import networks as explore
 from ffcl_utils.explore import plots as explore_plots
 from ffcl_utils.explore.drawing import like_mnist
+from ffcl_utils.studies.silencing import can_be_silenced
 
 PEN, SIDE = 22, 280  # pixels of the canvas
 # Images on which accuracies are taken: FF looks at each ten times, and a slider wants its answer.
@@ -102,7 +103,7 @@ def ensemble_panel(
         # What takes longer comes second: the page shows the ensemble meanwhile.
         accuracy = {"whole network": accuracy_of(model.value)}
         shown = "of the whole network"
-        apart = explore.can_be_silenced(rule, layer.value - 1, len(own))
+        apart = can_be_silenced(rule, layer.value - 1, len(own))
         if apart:
             accuracy |= explore.lesions(rule, layer.value - 1, own, *asked)
             shown += ", without the ensemble, and of the ensemble alone"

@@ -76,7 +76,8 @@ class Place(NamedTuple):
 
 
 def places(rows: Rows) -> list[Place]:
-    """Every network of the table; the literal reading is dense alone, and a few are fewer."""
+    """Every network of the table. The literal reading is dense alone; of "few" it is left out, and
+    convolutions are of mirror contrast alone."""
     return [
         Place(rule, kind, depth, skip)
         for kind, depths in DEPTHS[rows].items()

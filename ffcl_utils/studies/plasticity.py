@@ -22,11 +22,11 @@ from ffcl_utils.analysis.ensembles import (
 from ffcl_utils.analysis.statistics import paired_difference
 from ffcl_utils.config import RuleConfig
 from ffcl_utils.data.datasets import Dataset
-from ffcl_utils.explore.networks import silenced
 from ffcl_utils.learning.plasticity import oja_loss
 from ffcl_utils.rules.base import Rule, right
 from ffcl_utils.rules.plastic_twins import STRETCHES
 from ffcl_utils.studies.models import one_by_one
+from ffcl_utils.studies.silencing import silenced
 
 PLAIN, SPARSE = "plain", "sparse, not rewired"
 # Chosen on held-out training images (benchmarks/validation_plasticity.py).

@@ -20,6 +20,7 @@ from ffcl_utils.files import read_json
 from ffcl_utils.records.results import looked_at
 from ffcl_utils.store.compact import write_compact
 from ffcl_utils.studies import models, neighbour_rows
+from ffcl_utils.studies.silencing import can_be_silenced, silenced
 from tests.small import small, small_rule
 
 ONE = {"seeds": 1, "epochs": 1, "batch_size": 64}
@@ -114,10 +115,10 @@ def test_of_every_rule_a_silenced_unit_is_silent_or_cannot_be(name, seen):
     before = explore.activations_of(rule, images, labels)
     for layer, activations in enumerate(before):
         units = np.arange(activations.shape[1]) % 3 == 0
-        if not explore.can_be_silenced(rule, layer, len(units)):
+        if not can_be_silenced(rule, layer, len(units)):
             assert name in shared
             continue
-        with explore.silenced(rule, layer, units):
+        with silenced(rule, layer, units):
             during = explore.activations_of(rule, images, labels)
         assert (during[layer][:, units] == 0).all()
         rest = during[layer][:, ~units]
@@ -148,13 +149,13 @@ def test_silenced_units_are_silent_and_come_back(networks, seen, name):
     before = explore.activations_of(rule, images, labels)
     answers = rule.predict(images)
     units = np.arange(before[0].shape[1]) % 3 == 0
-    with explore.silenced(rule, 0, units):
+    with silenced(rule, 0, units):
         during = explore.activations_of(rule, images, labels)
         assert (during[0][:, units] == 0).all()
         np.testing.assert_allclose(during[0][:, ~units], before[0][:, ~units], rtol=1e-4, atol=1e-5)
         assert not np.allclose(during[1], before[1])
     assert torch.equal(rule.predict(images), answers)
-    with pytest.raises(KeyError), explore.silenced(rule, 0, units):
+    with pytest.raises(KeyError), silenced(rule, 0, units):
         raise KeyError
     assert torch.equal(rule.predict(images), answers)
 

@@ -14,12 +14,12 @@ from ffcl_utils import rules
 from ffcl_utils.claims.ledger import claim, ledger
 from ffcl_utils.config import ConfigError
 from ffcl_utils.data.datasets import load
-from ffcl_utils.explore.networks import silenced
 from ffcl_utils.learning.plasticity import modulation
 from ffcl_utils.paths import NOTEBOOKS, RESULTS
 from ffcl_utils.rules.base import right
 from ffcl_utils.studies import plasticity as study
 from ffcl_utils.studies.models import one_by_one
+from ffcl_utils.studies.silencing import silenced
 from tests.small import small
 
 

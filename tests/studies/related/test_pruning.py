@@ -11,12 +11,12 @@ import torch
 from ffcl_utils import rules
 from ffcl_utils.analysis.ensembles import authors_ensembles, class_means
 from ffcl_utils.config import ConfigError
-from ffcl_utils.explore.networks import silenced
 from ffcl_utils.plots import pruning as drawn
 from ffcl_utils.rules.base import right
 from ffcl_utils.studies.models import one_by_one
 from ffcl_utils.studies.related import pruned_ff, pruning_tables
 from ffcl_utils.studies.related import pruning as study
+from ffcl_utils.studies.silencing import silenced
 
 TINY = {"seeds": 2, "hidden": (12,), "epochs": 2, "batch_size": 100, "ff_images": 80}
 WEIGHTS = 12 * (784 + 10)

@@ -5,7 +5,7 @@ every hidden block of one twin has the same block of the other as its guide, as 
 a head of its own besides, a linear classifier. No gradient of a block's loss reaches another block.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal
 
@@ -23,6 +23,7 @@ from ffcl_utils.learning.losses import (
     cosine_embedding_loss,
     cross_entropy_loss,
 )
+from ffcl_utils.learning.mutual import mutual_loss
 from ffcl_utils.learning.pairing import balanced_partners, random_partners
 from ffcl_utils.learning.shifts import framed, moved, windows
 from ffcl_utils.learning.training import PerSeed, Phase
@@ -31,6 +32,7 @@ from ffcl_utils.rules._classifier import ClassifierLayers
 from ffcl_utils.rules._twins import TwinRule
 
 CHUNK = 500  # images evaluated at once: bounds the memory, changes no figure
+Loss = Callable[[Tensor, Tensor], Tensor]  # of logits (S, B, 10) and labels (S, B), each (S,)
 PARTNERS = {"random": random_partners, "balanced": balanced_partners}
 
 
@@ -38,10 +40,13 @@ class Config(RuleConfig):
     """Settings of deep twins. The defaults are improved FFCL's with half of the pairs of one class.
 
     contrast: of a block with its guide's: the cosine embedding loss of pairs (`pairing`, `margin`),
-    each image against the class means of the guide's batch (`temperature`), or none. head: how much
-    the cross-entropy of a block's own head counts beside it. guide: the twin, or each
-    network itself (one half of its batch against the other). across: a control, in which gradients
-    of the same losses cross the blocks. prediction: by the output, or by it and all heads.
+    each image against the class means of the guide's batch (`temperature`), or none. guide: the
+    twin, or each network itself (one half of its batch against the other). head: how much the
+    cross-entropy of a block's own head counts beside it. read_out: whether a twin has heads and
+    output for itself, or both have them together ("joint"), whose logits are the sums of both
+    twins' parts. mutual: how much each head, and the output, learns from the twin's opinion of the
+    same image (`mutual_loss`). across: a control, in which gradients of the same losses cross the
+    blocks. prediction: by the output, or by it and all heads.
     pools: the convolutional blocks that end with pooling. dropout: of what a block passes on.
     shift: by how many pixels at most an image is moved in training.
     """
@@ -56,8 +61,10 @@ class Config(RuleConfig):
     pairing: Literal["random", "balanced"] = "balanced"
     margin: float = Field(default=0.0, ge=-1, le=1)
     temperature: PositiveFloat = 0.035
-    head: NonNegativeFloat = 0.0
     guide: Literal["twin", "itself"] = "twin"
+    head: NonNegativeFloat = 0.0
+    read_out: Literal["own", "joint"] = "own"
+    mutual: NonNegativeFloat = 0.0
     across: bool = False
     classification_loss: Literal["bce", "cross_entropy"] = "bce"
     prediction: Literal["output", "heads"] = "output"
@@ -87,7 +94,21 @@ class Config(RuleConfig):
             raise ValueError(
                 'guide="itself" needs contrast="class_means" and a batch of two or more'
             )
+        if self.mutual and self.read_out == "joint":
+            raise ValueError(
+                'mutual above 0 needs read_out="own": of a joint read-out there is no other one'
+            )
+        if self.same_images and self.contrast == "cosine_embedding":
+            raise ValueError(
+                'read_out="joint" and mutual above 0 show both twins the same images: they need '
+                'contrast="class_means" or "none"'
+            )
         return self
+
+    @property
+    def same_images(self) -> bool:
+        """Whether the twins see the same images, each with pixels dropped, or shifted, anew."""
+        return self.read_out == "joint" or self.mutual > 0
 
 
 class DeepTwins(TwinRule):
@@ -137,7 +158,9 @@ class DeepTwins(TwinRule):
 
         def draw_epoch(generator: Generator) -> PerSeed:
             first = torch.randperm(count, generator=generator)
-            if settings.contrast == "cosine_embedding":
+            if settings.same_images:
+                second = first
+            elif settings.contrast == "cosine_embedding":
                 second = PARTNERS[settings.pairing](data.train_labels, generator)[first]
             else:
                 second = torch.randperm(count, generator=generator)
@@ -173,11 +196,21 @@ class DeepTwins(TwinRule):
             features = both.features(block)
             loss = self._contrast(*features.chunk(2), *labels.chunk(2))
             if settings.head:
-                entropy = cross_entropy_loss(both.classify(k, features), labels)
-                loss = loss + settings.head * _of_twins(entropy)
+                read = self._read_out(both.classify(k, features), labels, cross_entropy_loss)
+                loss = loss + settings.head * read
             found[f"layer{k + 1}"] = loss
-        output = CLASSIFICATION_LOSSES[settings.classification_loss](seen[-1], labels)
-        return found | {"output": _of_twins(output)}
+        output = CLASSIFICATION_LOSSES[settings.classification_loss]
+        return found | {"output": self._read_out(seen[-1], labels, output)}
+
+    def _read_out(self, logits: Tensor, labels: Tensor, of: Loss) -> Tensor:
+        """Loss (S,) of the read-outs of a pair of blocks, from logits (2S, B, 10) of each twin."""
+        one, other = logits.chunk(2)
+        if self.config.read_out == "joint":
+            return 2 * of(one + other, labels.chunk(2)[0])  # twice, as two that each have their own
+        loss = of(logits, labels).unflatten(0, (2, -1)).sum(0)
+        if self.config.mutual:
+            loss = loss + self.config.mutual * mutual_loss(one, other)
+        return loss
 
     def _contrast(self, one: Tensor, other: Tensor, labels: Tensor, theirs: Tensor) -> Tensor:
         settings = self.config
@@ -196,17 +229,32 @@ class DeepTwins(TwinRule):
         ]
         return (alone[0] + alone[1]) / 2
 
+    def example_losses(self, data: Dataset, images: int = 256) -> PerSeed:
+        """As TwinRule has it, but of the same images for both where the twins see the same ones."""
+        if not self.config.same_images:
+            return super().example_losses(data, images)
+        seen = self.twins.both.forward(self.scaled(data.train_images[:images]))
+        labels = data.train_labels[:images].to(seen[-1].device)
+        return self.losses_of_pairs(seen, labels.expand(2 * self.config.seeds, -1))
+
     @torch.no_grad()
     def twin_probabilities(self, images: Tensor) -> dict[str, Tensor]:
-        """As TwinRule has it; of heads the normalised geometric mean, with the output's."""
-        both, parts = self.twins.both, []
+        """As TwinRule has it; of heads the normalised geometric mean, with the output's.
+
+        What both say together, "mean", is of a joint read-out its own opinion, not a mean of two.
+        """
+        both, alone, together = self.twins.both, [], []
         for chunk in images.split(CHUNK):
             *blocks, logits = both.forward(self.scaled(chunk))
+            read = [logits]
             if self.config.prediction == "heads":
-                heads = [both.classify(k, both.features(block)) for k, block in enumerate(blocks)]
-                logits = torch.stack([one.log_softmax(-1) for one in [*heads, logits]]).mean(0)
-            parts.append(logits.cpu())
-        return with_mean(*torch.cat(parts, 1).chunk(2))
+                read += [both.classify(k, both.features(block)) for k, block in enumerate(blocks)]
+            alone.append(_opinion(read).cpu())
+            together.append(_opinion([sum(one.chunk(2)) for one in read]).cpu())
+        found = with_mean(*torch.cat(alone, 1).chunk(2))
+        if self.config.read_out == "joint":
+            found["mean"] = torch.cat(together, 1).softmax(-1)
+        return found
 
     @torch.no_grad()
     def hidden_layers(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -235,9 +283,9 @@ class DeepTwins(TwinRule):
         return 1 if config.convolutional else super().seeds_of_a_job(config)
 
 
-def _of_twins(losses: Tensor) -> Tensor:
-    """The sum (S,) of the losses (2S,) of both twins."""
-    return losses.unflatten(0, (2, -1)).sum(0)
+def _opinion(read: list[Tensor]) -> Tensor:
+    """Mean log-softmax of all read-outs, from the logits (S, N, 10) of each."""
+    return torch.stack([logits.log_softmax(-1) for logits in read]).mean(0)
 
 
 RULE = DeepTwins

@@ -12,6 +12,7 @@ from ffcl_utils.analysis.locality import off_layer_gradient
 from ffcl_utils.config import ConfigError
 from ffcl_utils.data.parts import spread
 from ffcl_utils.learning.blocks import Blocks, Shape
+from ffcl_utils.learning.mutual import mutual_loss
 from ffcl_utils.learning.training import generators_for, visits_of
 from ffcl_utils.rules.deep_twins import DeepTwins
 from ffcl_utils.store.checkpoint import Checkpoint
@@ -45,6 +46,16 @@ VARIANTS = {
         "batch_size": 40,
     },
     "heads alone": {"contrast": "none", "head": 1.0, "norm": "batch"},
+    "joint read-outs": {
+        "contrast": "none",
+        "head": 1.0,
+        "read_out": "joint",
+        "norm": "batch",
+        "classification_loss": "cross_entropy",
+        "prediction": "heads",
+        "input_dropout": 0.2,
+    },
+    "mutual": {"contrast": "class_means", "head": 1.0, "mutual": 0.5, "input_dropout": 0.2},
 }
 each_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 
@@ -260,6 +271,50 @@ def test_heads_join_their_opinions():
     torch.testing.assert_close(found["mean"], (found["first"] + found["second"]) / 2)
 
 
+def test_a_joint_read_out_is_one_of_both_blocks_side_by_side(data):
+    """By torch's linear and cross-entropy, on the features of both twins in one row."""
+    rule = make(VARIANTS["joint read-outs"], seeds=1)
+    found = rule.example_losses(data, 50)
+    images, labels = rule.scaled(data.train_images[:50]), data.train_labels[:50]
+    twins = (rule.twins.first, rule.twins.second)
+    seen, opinions = [twin.forward(images) for twin in twins], []
+    for k, name in enumerate(("layer1", "layer2", "output")):
+        # The output reads the second blocks, as their heads do.
+        side_by_side = torch.cat([blocks[min(k, 1)][0] for blocks in seen], 1)
+        own = [twin.heads[k] if k < 2 else (twin.weights[2], twin.biases[2]) for twin in twins]
+        weight = torch.cat([weight[0] for weight, _ in own])
+        logits = side_by_side @ weight + sum(bias[0] for _, bias in own)
+        torch.testing.assert_close(found[name][0], 2 * cross_entropy(logits, labels))
+        opinions.append(logits.softmax(-1))
+    together = torch.stack(opinions).log().mean(0).softmax(-1)
+    torch.testing.assert_close(
+        rule.predict(data.train_images[:50])[0], together, rtol=1e-4, atol=1e-6
+    )
+
+
+def test_mutual_learning_adds_the_divergences_of_every_read_out(data):
+    settings = {"contrast": "none", "head": 1.0}
+    alone, mutual = make(settings), make(settings, mutual=0.5)
+    images, labels = alone.scaled(data.train_images[:40]), data.train_labels[:40].expand(4, -1)
+    seen = alone.twins.both.forward(images)
+    without = alone.losses_of_pairs(seen, labels)
+    found = mutual.losses_of_pairs(mutual.twins.both.forward(images), labels)
+    logits = {f"layer{k + 1}": alone.twins.both.classify(k, seen[k]) for k in range(2)}
+    logits["output"] = seen[-1]
+    for name, opinions in logits.items():
+        expected = without[name] + 0.5 * mutual_loss(*opinions.chunk(2))
+        torch.testing.assert_close(found[name], expected)
+
+
+@pytest.mark.parametrize("variant", ["joint read-outs", "mutual"])
+def test_twins_that_learn_together_see_the_same_images(variant, data):
+    rule = make(VARIANTS[variant])
+    (phase,) = rule.phases(data)
+    visits = visits_of(phase, generators_for([5]))
+    assert torch.equal(visits["first"], visits["second"])
+    assert not torch.equal(visits["first_pixels"], visits["second_pixels"])
+
+
 @pytest.mark.parametrize(
     ("settings", "least"), [({"margin": 0.5}, 0.5), (VARIANTS["every help"], 0.8)], ids=str
 )
@@ -279,6 +334,14 @@ def test_it_learns_digits(settings, least, digits):
         ({"contrast": "none"}, "blocks would have nothing to learn"),
         ({"guide": "itself"}, "needs contrast=.class_means. and a batch of two"),
         ({"guide": "itself", "contrast": "class_means", "batch_size": 1}, "a batch of two"),
+        ({"read_out": "joint"}, "need contrast=.class_means. or .none."),
+        ({"mutual": 1.0}, "need contrast=.class_means. or .none."),
+        (
+            {"mutual": 1.0, "read_out": "joint", "contrast": "class_means"},
+            "mutual above 0 needs read_out=.own.",
+        ),
+        ({"mutual": -0.1}, "mutual"),
+        ({"read_out": "none"}, "read_out"),
         ({"layers": (785, 64, 10)}, "784"),
         ({"layers": (784, 10)}, "hidden"),
         ({"norm": "layer"}, "norm"),

@@ -4,7 +4,7 @@ Chosen on 10,000 training images held out for validation; writes results/validat
 row a trial. Needs full MNIST. The test images are not touched. What the file holds already is not
 run again, so that it can be stopped and started.
 
-    python benchmarks/validation_frontier.py small      # the trials of one network
+    python benchmarks/validation_frontier.py small      # one list of trials
 """
 
 import sys
@@ -14,9 +14,8 @@ from common import keep_trials
 from ffcl_utils import rules
 from ffcl_utils.paths import RESULTS
 
-# One seed, which no run of the notebook has.
+# Seeds from 60 on, which no run of the notebook has.
 COMMON = {
-    "seeds": 1,
     "first_seed": 60,
     "contrast": "class_means",
     "classification_loss": "cross_entropy",
@@ -32,9 +31,12 @@ COMMON = {
     "products": "auto",
 }
 SMALL = COMMON | {"layers": (784, 64, 64, 10), "epochs": 30}
+ALONE = {"contrast": "none"}
+JOINT = {"contrast": "none", "read_out": "joint"}
 TRIALS = {
+    # One seed each: which of the leads matter.
     "small": [
-        SMALL | change
+        SMALL | {"seeds": 1} | change
         for change in (
             {},
             {"norm": "length", "slope": 0.0, "head": 0.0, "prediction": "output"},
@@ -50,6 +52,24 @@ TRIALS = {
             {"guide": "itself"},
         )
     ],
+    # Three seeds each: how a twin may be a guide, once the blocks have heads.
+    "small, guides": [
+        SMALL | {"seeds": 3} | change
+        for change in (
+            ALONE,
+            {"head": 10.0},
+            ALONE | {"mutual": 0.3},
+            ALONE | {"mutual": 1.0},
+            JOINT,
+            ALONE | {"batch_size": 128},
+            JOINT | {"batch_size": 128},
+            JOINT | {"batch_size": 128, "contrast": "class_means", "head": 10.0},
+            JOINT | {"batch_size": 128, "learning_rate": 1e-2},
+            JOINT | {"batch_size": 128, "input_dropout": 0.1},
+            JOINT | {"batch_size": 128, "dropout": 0.1},
+            JOINT | {"batch_size": 64},
+        )
+    ],
 }
 
 
@@ -59,7 +79,7 @@ def main() -> None:
         for settings in TRIALS[network]:
             config = rules.configure("deep_twins", "short", **settings)
             said = {name: str(value) for name, value in config.settings().items()}
-            trials.append((config, {"network": network} | said))
+            trials.append((config, {"network": network, "seeds": str(config.seeds)} | said))
     keep_trials(RESULTS / "validation_frontier.csv", trials)
 
 

@@ -47,7 +47,7 @@ class Config(RuleConfig):
     twins' parts. mutual: how much each head, and the output, learns from the twin's opinion of the
     same image (`mutual_loss`). across: a control, in which gradients of the same losses cross the
     blocks. prediction: by the output, or by it and all heads.
-    pools: the convolutional blocks that end with pooling. dropout: of what a block passes on.
+    pools: the convolutional blocks with pooling. dropout: of what a block passes on.
     shift: by how many pixels at most an image is moved in training.
     """
 

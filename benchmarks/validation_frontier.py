@@ -31,6 +31,7 @@ COMMON = {
     "products": "auto",
 }
 SMALL = COMMON | {"layers": (784, 64, 64, 10), "epochs": 30}
+WIDE = COMMON | {"layers": (784, 1024, 1024, 1024, 10), "learning_rate": 2e-3, "dropout": 0.5}
 ALONE = {"contrast": "none"}
 JOINT = {"contrast": "none", "read_out": "joint"}
 TRIALS = {
@@ -68,6 +69,18 @@ TRIALS = {
             JOINT | {"batch_size": 128, "input_dropout": 0.1},
             JOINT | {"batch_size": 128, "dropout": 0.1},
             JOINT | {"batch_size": 64},
+        )
+    ],
+    # One seed and 15 epochs each: they take eight minutes.
+    "wide": [
+        WIDE | {"seeds": 1, "epochs": 15} | change
+        for change in (
+            JOINT,
+            ALONE,
+            JOINT | {"learning_rate": 6e-3},
+            JOINT | {"dropout": 0.3},
+            JOINT | {"input_dropout": 0.3},
+            {"head": 2.0},
         )
     ],
 }

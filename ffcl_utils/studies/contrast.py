@@ -1,4 +1,4 @@
-"""Mirror contrast, each of its ingredients taken away, and backpropagation: notebook 08.
+"""Mirror contrast, its ingredients taken away, backpropagation, and read-outs: notebook 08.
 
 The settings are those that were best on training images held out for validation
 (benchmarks/validation_twins.py).
@@ -19,9 +19,12 @@ from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.data.parts import spread
 from ffcl_utils.learning.twins import accuracies, with_mean
 from ffcl_utils.rules.base import Rule
+from ffcl_utils.studies import read_outs
 from ffcl_utils.studies.accuracy import of_twins
+from ffcl_utils.studies.read_outs import JOINT, MEETINGS, STRANGERS
 
 MIRROR, BACKPROP, SAME = "mirror contrast", "backprop", "backprop, same ingredients"
+ITSELF = "each network its own guide"
 Network = Literal["paper", "wide"]
 # Their own best settings, where an ingredient's loss wants other ones.
 PAIRS = {
@@ -35,7 +38,7 @@ PAIRS = {
 WITHOUT = {
     "every pair, no class means": PAIRS,
     "one partner an image": {"contrast": "one_partner"},
-    "each network its own guide": {"guide": "itself"},
+    ITSELF: {"guide": "itself"},
     "lengths not evened out": {"normalised": False},
     "every pixel": {"input_dropout": 0.0},
     "constant learning rate": {"schedule": "constant", "learning_rate": 1e-3},
@@ -57,7 +60,8 @@ BACKPROP_RATE, SAME_RATE = 1e-3, 6e-3
 def configure(preset: str, network: Network = "paper", **settings) -> dict[str, RuleConfig]:
     """The settings of every training, by name; raises ConfigError as `rules.configure` does.
 
-    network: "paper", with all ablations and backpropagation, or "wide", mirror contrast alone.
+    network: "paper", with all ablations, backpropagation and read-outs, or "wide", mirror contrast
+    alone.
     """
     if network not in get_args(Network):
         raise ConfigError(f"network={network!r}: choose one of {', '.join(get_args(Network))}")
@@ -66,9 +70,11 @@ def configure(preset: str, network: Network = "paper", **settings) -> dict[str, 
         return {MIRROR: rules.configure("mirror_contrast", preset, **(WIDE | given))}
     full = rules.configure("mirror_contrast", preset, **given)
     configs = {MIRROR: full}
-    fewer = given | {"seeds": min(ABLATION_SEEDS, full.seeds)}
     for name, change in WITHOUT.items():
-        configs[name] = rules.configure("mirror_contrast", preset, **(fewer | change))
+        # What a twin brings is a claim, which wants every seed; the other ablations are a look.
+        count = full.seeds if name == ITSELF else min(ABLATION_SEEDS, full.seeds)
+        own = given | {"seeds": count} | change
+        configs[name] = rules.configure("mirror_contrast", preset, **own)
     shared = {name: getattr(full, name) for name in ("dataset", "layers", "epochs")}
     shared["batch_size"] = 2 * full.batch_size  # as it was tuned: there are no pairs to be had
     # Two for every seed: the mean of a pair is what the mean of the twins has to be held against.
@@ -77,7 +83,10 @@ def configure(preset: str, network: Network = "paper", **settings) -> dict[str, 
     rates = {"learning_rate": BACKPROP_RATE}, ingredients | {"learning_rate": SAME_RATE}
     for name, own in zip((BACKPROP, SAME), rates, strict=True):
         configs[name] = rules.configure("backprop", preset, **(shared | own))
-    return configs
+    # What was chosen for mirror contrast, by the caller too, is not theirs.
+    common = ("dataset", "layers", "epochs", "seeds", "first_seed")
+    common = {name: getattr(full, name) for name in common}
+    return configs | read_outs.configure(preset, **common)
 
 
 def target(network: Network) -> float:
@@ -108,9 +117,11 @@ def accuracy_of_models(runs: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def error_curves(networks: dict[str, Rule]) -> dict[str, np.ndarray]:
-    """Test error per epoch (E, S) of mirror contrast and of backpropagation."""
+    """Test error per epoch (E, S) of mirror contrast, joint read-outs and backpropagation."""
     curves = networks[MIRROR].history.starting_with("test_accuracy/")
     errors = {f"mirror contrast, {name}": 1 - values for name, values in curves.items()}
+    if JOINT in networks:
+        errors[JOINT] = 1 - networks[JOINT].history["test_accuracy/mean"]
     return errors | {
         f"{name}, one network": 1 - networks[name].history["test_accuracy/all"]
         for name in (BACKPROP, SAME)
@@ -118,10 +129,13 @@ def error_curves(networks: dict[str, Rule]) -> dict[str, np.ndarray]:
     }
 
 
-def gradient_across_layers(networks: dict[str, Rule], data: Dataset) -> np.ndarray:
-    """Largest gradient (S,) of a layer's loss on another layer's weights, in the trained twins."""
-    rule = networks[MIRROR]
-    return off_layer_gradient(rule.example_losses(spread(data)), rule.layers()).numpy()
+def gradient_across_layers(networks: dict[str, Rule], data: Dataset) -> dict[str, np.ndarray]:
+    """Largest gradient (S,) of a layer's loss on another layer's weights, in trained twins."""
+    return {
+        name: off_layer_gradient(rule.example_losses(spread(data)), rule.layers()).numpy()
+        for name, rule in networks.items()
+        if name in (MIRROR, JOINT)
+    }
 
 
 def learning(networks: dict[str, Rule], data: Dataset) -> dict[str, Learning]:
@@ -138,19 +152,29 @@ def learning(networks: dict[str, Rule], data: Dataset) -> dict[str, Learning]:
 
 
 def ablation_effects(runs: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of the mean of the twins without an ingredient minus with all, for the same seeds.
+    """Accuracy of the mean of the twins without an ingredient minus with all: see `_effects`."""
+    return _effects(runs, list(WITHOUT), MIRROR)
+
+
+def meeting_effects(runs: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy of networks with read-outs that meet minus that of strangers: see `_effects`."""
+    return _effects(runs, [name for name in MEETINGS if name != STRANGERS], STRANGERS)
+
+
+def _effects(runs: pd.DataFrame, names: list[str], reference: str) -> pd.DataFrame:
+    """Accuracy of the mean of two networks minus that of the reference, for the same seeds.
 
     Columns name, mean, low, high: percentage points, with the 95 % interval over seeds. Empty
-    where no ablation was run; of one seed alone there is no interval.
+    where none was trained; of one seed alone there is no interval.
     """
     by_model = runs.pivot(index="seed", columns="model", values="mean")
     rows = []
-    for name in WITHOUT:
+    for name in names:
         if name in by_model:
-            pair = 100 * by_model[[MIRROR, name]].dropna()
-            effect = {"mean": (pair[name] - pair[MIRROR]).mean(), "low": np.nan, "high": np.nan}
+            pair = 100 * by_model[[reference, name]].dropna()
+            effect = {"mean": (pair[name] - pair[reference]).mean(), "low": np.nan, "high": np.nan}
             if len(pair) > 1:
-                effect = paired_difference(pair[name], pair[MIRROR])._asdict()
+                effect = paired_difference(pair[name], pair[reference])._asdict()
             rows.append({"name": name, **effect})
     return pd.DataFrame(rows, columns=["name", "mean", "low", "high"])
 
@@ -164,10 +188,16 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def metrics(runs: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Of mirror contrast and backpropagation, which have every seed: accuracies by name, (S,)."""
-    return {
+    """Of what has every seed: accuracies by name, (S,), and what a twin brings, in points."""
+    few = set(WITHOUT) - {ITSELF}
+    found = {
         f"{model}/test_accuracy/{who}": rows[who].to_numpy()
         for model, rows in runs.groupby("model", sort=False)
-        if model in (MIRROR, BACKPROP, SAME)
+        if model not in few
         for who in ("one", "mean")
     }
+    for twins, alone in ((MIRROR, ITSELF), (JOINT, STRANGERS)):
+        names = [f"{name}/test_accuracy/mean" for name in (twins, alone)]
+        if found.keys() >= set(names):
+            found[f"{twins} - {alone}/test_accuracy"] = 100 * (found[names[0]] - found[names[1]])
+    return found

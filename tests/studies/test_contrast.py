@@ -8,7 +8,8 @@ from ffcl_utils import rules
 from ffcl_utils.claims.ledger import claim
 from ffcl_utils.config import ConfigError
 from ffcl_utils.studies import contrast as study
-from ffcl_utils.studies.contrast import BACKPROP, MIRROR, SAME, WITHOUT
+from ffcl_utils.studies.contrast import BACKPROP, ITSELF, MIRROR, SAME, WITHOUT
+from ffcl_utils.studies.read_outs import BACKPROP_JOINT, JOINT, MEETINGS, STRANGERS
 
 
 def test_effects_compare_the_same_seeds():
@@ -28,9 +29,9 @@ def test_effects_compare_the_same_seeds():
 def test_a_small_study_from_end_to_end(few):
     settings = {"seeds": 2, "epochs": 1, "batch_size": 32}
     configs = study.configure("smoke", **settings)
-    assert list(configs) == [MIRROR, *WITHOUT, BACKPROP, SAME]
+    assert list(configs) == [MIRROR, *WITHOUT, BACKPROP, SAME, *MEETINGS]
     networks = {}
-    for name in (MIRROR, "every pixel", BACKPROP):
+    for name in (MIRROR, "every pixel", BACKPROP, JOINT, STRANGERS):
         networks[name] = rules.rule(configs[name].rule)(configs[name])
         networks[name].fit(few)
     runs = study.run_table(networks, few)
@@ -43,14 +44,32 @@ def test_a_small_study_from_end_to_end(few):
     assert np.array_equal(runs[runs["model"] == BACKPROP]["one"], alone[:2])
     metrics = study.metrics(runs)
     assert np.array_equal(metrics[f"{MIRROR}/test_accuracy/mean"], last)
-    assert len(metrics) == 4
-    assert (study.gradient_across_layers(networks, few) == 0).all()
+    brings = f"{JOINT} - {STRANGERS}/test_accuracy"
+    assert len(metrics) == 9
+    together = [networks[name].history["test_accuracy/mean"][-1] for name in (JOINT, STRANGERS)]
+    assert np.array_equal(metrics[brings], 100 * (together[0] - together[1]))
+    across = study.gradient_across_layers(networks, few)
+    assert list(across) == [MIRROR, JOINT]
+    assert all((largest == 0).all() for largest in across.values())
     found = study.learning(networks, few)
     own, every = ["layer 1", "layer 2", "output"], [["layer 1", "layer 2", "output"]]
     assert list(found[MIRROR].losses.values()) == [[layer] for layer in own]
     assert list(found[BACKPROP].losses.values()) == every
-    assert list(study.error_curves(networks))[-1] == "backprop, one network"
-    assert list(study.summary(runs).index) == [MIRROR, "every pixel", BACKPROP]
+    assert list(study.error_curves(networks))[-2:] == [JOINT, "backprop, one network"]
+    assert list(study.summary(runs).index) == list(networks)
+    (effect,) = study.meeting_effects(runs).to_dict("records")
+    assert effect["name"] == JOINT
+    assert effect["mean"] == pytest.approx(metrics[brings].mean())
+
+
+def test_what_a_twin_brings_is_measured_where_every_seed_has_its_control():
+    rows = [(MIRROR, seed, 0.9, 0.92) for seed in range(3)]
+    rows += [(ITSELF, seed, 0.9, 0.91 + 0.001 * seed) for seed in range(3)]
+    columns = ["model", "seed", "one", "mean"]
+    found = study.metrics(pd.DataFrame(rows, columns=columns))
+    assert found[f"{MIRROR} - {ITSELF}/test_accuracy"] == pytest.approx([1.0, 0.9, 0.8])
+    alone = study.metrics(pd.DataFrame(rows[:3], columns=columns))
+    assert list(alone) == [f"{MIRROR}/test_accuracy/{who}" for who in ("one", "mean")]
 
 
 def test_one_seed_has_effects_without_an_interval():
@@ -64,8 +83,12 @@ def test_one_seed_has_effects_without_an_interval():
 
 def test_short_is_what_the_first_reference_was_trained_with():
     configs = study.configure("short")
-    assert [c.seeds for c in configs.values()] == [10] + [3] * 6 + [20] * 2
+    fewer = [3] * 2 + [10] + [3] * 3  # what a twin brings is a claim, of all seeds
+    assert [c.seeds for c in configs.values()] == [10, *fewer, 20, 20] + [10] * 5
     assert {c.epochs for c in configs.values()} == {30}
+    crossed = configs[BACKPROP_JOINT].settings() | {"across": False}
+    assert configs[JOINT].settings() == crossed
+    assert {configs[name].batch_size for name in MEETINGS} == {128}
     assert configs[BACKPROP].batch_size == configs[SAME].batch_size == 512
     assert (configs[BACKPROP].learning_rate, configs[SAME].learning_rate) == (1e-3, 6e-3)
     assert configs[SAME].schedule == "one_cycle"

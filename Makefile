@@ -41,6 +41,7 @@ site: $(READY)  ## the committed results as pages to read, in site/
 bench: $(READY)  ## speed, side by side with a plain implementation
 	$(PY) benchmarks/improved_ffcl.py
 	$(PY) benchmarks/forward_forward.py
+	$(PY) benchmarks/convolutional_twins.py
 	$(PY) benchmarks/growth.py
 
 bench-reproduce: $(READY)  ## time make reproduce: full or empty store, one core, beside a busy one

@@ -32,6 +32,15 @@ COMMON = {
 }
 SMALL = COMMON | {"layers": (784, 64, 64, 10), "epochs": 30}
 WIDE = COMMON | {"layers": (784, 1024, 1024, 1024, 10), "learning_rate": 2e-3, "dropout": 0.5}
+SHIFTED = WIDE | {"shift": 2, "dropout": 0.1, "input_dropout": 0.0}
+CONVOLUTIONAL = COMMON | {
+    "layers": (784, 32, 64, 128, 128, 10),
+    "convolutional": True,
+    "pools": (1, 2, 3),
+    "batch_size": 128,
+    "dropout": 0.1,
+    "input_dropout": 0.0,
+}
 ALONE = {"contrast": "none"}
 JOINT = {"contrast": "none", "read_out": "joint"}
 TRIALS = {
@@ -81,6 +90,22 @@ TRIALS = {
             JOINT | {"dropout": 0.3},
             JOINT | {"input_dropout": 0.3},
             {"head": 2.0},
+        )
+    ],
+    "shifted": [
+        SHIFTED | {"seeds": 1, "epochs": 15} | change
+        for change in (JOINT, ALONE, JOINT | {"dropout": 0.3}, JOINT | {"learning_rate": 6e-3})
+    ],
+    # One seed and eight epochs each.
+    "convolutional": [
+        CONVOLUTIONAL | {"seeds": 1, "epochs": 8} | change
+        for change in (
+            JOINT,
+            ALONE,
+            JOINT | {"learning_rate": 2e-3},
+            JOINT | {"dropout": 0.3},
+            JOINT | {"input_dropout": 0.2},
+            JOINT | {"head": 3.0},
         )
     ],
 }

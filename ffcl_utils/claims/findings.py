@@ -37,8 +37,8 @@ SENTENCES = (
     ),
     (
         ("X1", "X2"),
-        "With a local loss of our own, mirror contrast, twins of the first paper's size get "
-        "{X1[mean]} right, and wide twins {X2[mean]}, still without backpropagation.",
+        "With local losses of our own, twins of the first paper's size get {X1[mean]} right "
+        "together, and wide twins {X2[mean]}, still without backpropagation across layers.",
     ),
 )
 

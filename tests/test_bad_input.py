@@ -75,7 +75,10 @@ ROWS = [
     ("run 04_sparse_ensembles OUT/x -p permutations=0", "permutations=0: 20 or more"),
     ("run 05_unseen_classes OUT/x -p held_out_classes=11", "held_out_classes=11: between 1"),
     ("run 07_reading_the_paper OUT/x -p compare_loss=none", "compare_loss='none'"),
-    ("run 08_beyond_63 OUT/x -p network=deep", "network='deep': choose one of paper, wide"),
+    (
+        "run 08_beyond_63 OUT/x -p network=deep",
+        "network='deep': choose one of paper, wide, shifted",
+    ),
     ("run 09_mirror_neurons OUT/x -p seeds=1", "seeds=1: two or more are needed"),
     ("run 10_authors_grid OUT/x -p rows=none", "rows='none': choose one of first, all"),
     ("run 20_explore_ensembles OUT/x -p images=5", "images=5: between 10 and 10,000"),

@@ -21,11 +21,12 @@ from ffcl_utils.learning.twins import accuracies, with_mean
 from ffcl_utils.rules.base import Rule
 from ffcl_utils.studies import read_outs
 from ffcl_utils.studies.accuracy import of_twins
-from ffcl_utils.studies.read_outs import JOINT, MEETINGS, STRANGERS
+from ffcl_utils.studies.read_outs import BACKPROP_JOINT, JOINT, MEETINGS, STRANGERS
 
 MIRROR, BACKPROP, SAME = "mirror contrast", "backprop", "backprop, same ingredients"
 ITSELF = "each network its own guide"
-Network = Literal["paper", "wide"]
+Network = Literal["paper", "wide", "shifted", "convolutional"]
+TARGETS = {"paper": "X1", "wide": "X2", "shifted": "X2s", "convolutional": "X8"}
 # Their own best settings, where an ingredient's loss wants other ones.
 PAIRS = {
     "contrast": "every_pair",
@@ -60,12 +61,14 @@ BACKPROP_RATE, SAME_RATE = 1e-3, 6e-3
 def configure(preset: str, network: Network = "paper", **settings) -> dict[str, RuleConfig]:
     """The settings of every training, by name; raises ConfigError as `rules.configure` does.
 
-    network: "paper", with all ablations, backpropagation and read-outs, or "wide", mirror contrast
-    alone.
+    network: "paper", with all ablations, backpropagation and read-outs; "wide", mirror contrast
+    alone; "shifted", three wide layers, or "convolutional", both with read-outs alone.
     """
     if network not in get_args(Network):
         raise ConfigError(f"network={network!r}: choose one of {', '.join(get_args(Network))}")
     given = {name: value for name, value in settings.items() if value is not None}
+    if network in read_outs.LARGER:
+        return read_outs.configure(preset, network, **given)
     if network == "wide":
         return {MIRROR: rules.configure("mirror_contrast", preset, **(WIDE | given))}
     full = rules.configure("mirror_contrast", preset, **given)
@@ -90,8 +93,8 @@ def configure(preset: str, network: Network = "paper", **settings) -> dict[str, 
 
 
 def target(network: Network) -> float:
-    """The share of images that claim X1 (the paper's network) or X2 (wide ones) asks for."""
-    return claim("X1" if network == "paper" else "X2").judge.low
+    """The share of images that the network's claim asks for."""
+    return claim(TARGETS[network]).judge.low
 
 
 def run_table(networks: dict[str, Rule], data: Dataset) -> pd.DataFrame:
@@ -117,16 +120,19 @@ def accuracy_of_models(runs: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def error_curves(networks: dict[str, Rule]) -> dict[str, np.ndarray]:
-    """Test error per epoch (E, S) of mirror contrast, joint read-outs and backpropagation."""
-    curves = networks[MIRROR].history.starting_with("test_accuracy/")
-    errors = {f"mirror contrast, {name}": 1 - values for name, values in curves.items()}
-    if JOINT in networks:
-        errors[JOINT] = 1 - networks[JOINT].history["test_accuracy/mean"]
-    return errors | {
-        f"{name}, one network": 1 - networks[name].history["test_accuracy/all"]
-        for name in (BACKPROP, SAME)
-        if name in networks
-    }
+    """Test error per epoch (E, S) of mirror contrast, read-outs and backpropagation."""
+    errors, others = {}, [JOINT, STRANGERS, BACKPROP_JOINT]
+    if MIRROR in networks:
+        curves = networks[MIRROR].history.starting_with("test_accuracy/")
+        errors = {f"mirror contrast, {name}": 1 - values for name, values in curves.items()}
+        others = [JOINT]  # more lines could not be told apart
+    for name in others:
+        if name in networks:
+            errors[name] = 1 - networks[name].history["test_accuracy/mean"]
+    for name in (BACKPROP, SAME):
+        if name in networks:
+            errors[f"{name}, one network"] = 1 - networks[name].history["test_accuracy/all"]
+    return errors
 
 
 def gradient_across_layers(networks: dict[str, Rule], data: Dataset) -> dict[str, np.ndarray]:
@@ -140,8 +146,9 @@ def gradient_across_layers(networks: dict[str, Rule], data: Dataset) -> dict[str
 
 def learning(networks: dict[str, Rule], data: Dataset) -> dict[str, Learning]:
     """For the diagram, measured: which layers each loss changes, of the twins and of backprop."""
-    twins = networks[MIRROR]
-    found = {MIRROR: of_twins(twins.example_losses(spread(data)), twins.layers())}
+    name = MIRROR if MIRROR in networks else JOINT
+    twins = networks[name]
+    found = {name: of_twins(twins.example_losses(spread(data)), twins.layers())}
     if BACKPROP in networks:
         one = networks[BACKPROP]
         names = {"cross_entropy": "cross-entropy"}

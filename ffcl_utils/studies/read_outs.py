@@ -1,4 +1,4 @@
-"""Twins of the paper's network whose layers have read-outs, and what the twin brings: notebook 08.
+"""Twins whose layers have read-outs, and what the twin brings: notebook 08.
 
 The settings are those that were best on training images held out for validation
 (benchmarks/validation_frontier.py).
@@ -30,11 +30,39 @@ MEETINGS = {
     STRANGERS: {},
     BACKPROP_JOINT: {"read_out": "joint", "across": True},
 }
+# Larger networks, which have three of the meetings, and five seeds.
+LARGER = {
+    "shifted": {
+        "layers": (784, 1024, 1024, 1024, 10),
+        "epochs": 40,
+        "batch_size": 256,
+        "learning_rate": 2e-3,
+        "shift": 2,
+        "dropout": 0.1,
+        "input_dropout": 0.0,
+    },
+    "convolutional": {
+        "layers": (784, 32, 64, 128, 128, 10),
+        "convolutional": True,
+        "pools": (1, 2, 3),
+        "epochs": 40,
+        "dropout": 0.1,
+        "input_dropout": 0.0,
+    },
+}
+FEW_EPOCHS = {"smoke": {"epochs": 1}}  # of the larger ones
 
 
-def configure(preset: str, **settings) -> dict[str, RuleConfig]:
-    """The settings of every training, by name; raises ConfigError as `rules.configure` does."""
+def configure(preset: str, network: str = "paper", **settings) -> dict[str, RuleConfig]:
+    """The settings of every training, by name; raises ConfigError as `rules.configure` does.
+
+    network: "paper", whose epochs and seeds the caller says, or one of LARGER.
+    """
+    own, meetings = SETTINGS, MEETINGS
+    if network in LARGER:
+        own = SETTINGS | LARGER[network] | FEW_EPOCHS.get(preset, {"seeds": 5})
+        meetings = {name: MEETINGS[name] for name in (JOINT, STRANGERS, BACKPROP_JOINT)}
     return {
-        name: rules.configure("deep_twins", preset, **(SETTINGS | meeting | settings))
-        for name, meeting in MEETINGS.items()
+        name: rules.configure("deep_twins", preset, **(own | meeting | settings))
+        for name, meeting in meetings.items()
     }

@@ -98,10 +98,37 @@ def test_the_wide_network_trains_alone_and_others_are_refused():
     (config,) = study.configure("short", "wide", epochs=None, seeds=3).values()
     assert (config.layers, config.seeds, config.epochs) == ((784, 1024, 1024, 10), 3, 30)
     assert config.temperature != study.configure("short")[MIRROR].temperature
-    with pytest.raises(ConfigError, match="network='deep': choose one of paper, wide"):
+    with pytest.raises(ConfigError, match="network='deep': choose one of paper, wide, shifted"):
         study.configure("short", "deep")
 
 
+@pytest.mark.parametrize("network", ["shifted", "convolutional"])
+def test_larger_networks_have_read_outs_alone(network, few):
+    configs = study.configure("short", network)
+    assert list(configs) == [JOINT, STRANGERS, BACKPROP_JOINT]
+    assert {(c.seeds, c.epochs) for c in configs.values()} == {(5, 40)}
+    pairs = 4 if network == "convolutional" else 0
+    assert len(configs[JOINT].pools) == max(0, pairs - 1)
+    assert all(c.epochs == 1 for c in study.configure("smoke", network).values())
+    # The same on few units and images, from end to end.
+    sizes = (784, 4, 4, 4, 4, 10) if pairs else (784, 12, 10)
+    small = {"layers": sizes, "epochs": 1, "seeds": 1, "batch_size": 32}
+    networks = {}
+    for name, config in study.configure("short", network, **small).items():
+        networks[name] = rules.rule(config.rule)(config)
+        networks[name].fit(few)
+    runs = study.run_table(networks, few)
+    assert list(study.accuracy_of_models(runs)) == list(configs)
+    assert list(study.error_curves(networks)) == list(configs)
+    assert list(study.meeting_effects(runs)["name"]) == [JOINT, BACKPROP_JOINT]
+    assert study.ablation_effects(runs).empty
+    assert list(study.learning(networks, few)) == [JOINT]
+    assert (study.gradient_across_layers(networks, few)[JOINT] == 0).all()
+    assert f"{JOINT} - {STRANGERS}/test_accuracy" in study.metrics(runs)
+
+
 def test_targets_are_those_of_the_claims():
+    assert study.target("shifted") == claim("X2s").judge.low
+    assert study.target("convolutional") == claim("X8").judge.low
     assert study.target("paper") == claim("X1").judge.low
     assert study.target("wide") == claim("X2").judge.low

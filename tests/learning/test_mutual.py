@@ -1,7 +1,7 @@
 """Mutual learning against scipy's relative entropy, and what holds for any two opinions."""
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import rel_entr, softmax
 
@@ -15,6 +15,7 @@ def some_logits(seed, count=2):
     return 3 * torch.randn(count, 3, 5, 10, generator=generator, dtype=torch.float64)
 
 
+@settings(max_examples=25, deadline=None)
 @given(seed=seeds)
 def test_it_is_the_relative_entropy_both_ways(seed):
     one, other = some_logits(seed)
@@ -23,6 +24,7 @@ def test_it_is_the_relative_entropy_both_ways(seed):
     torch.testing.assert_close(mutual_loss(one, other), torch.from_numpy(expected))
 
 
+@settings(max_examples=25, deadline=None)
 @given(seed=seeds)
 def test_two_of_one_opinion_pay_nothing_and_others_something(seed):
     one, other = some_logits(seed)
@@ -30,6 +32,7 @@ def test_two_of_one_opinion_pay_nothing_and_others_something(seed):
     assert (mutual_loss(one, other) > 0).all()
 
 
+@settings(max_examples=25, deadline=None)
 @given(seed=seeds)
 def test_the_one_that_is_learnt_from_is_held_fixed(seed):
     """The gradient of KL(p' ‖ p) in the learner's logits is p - p', over the images' number."""

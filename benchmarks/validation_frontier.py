@@ -78,6 +78,11 @@ TRIALS = {
             JOINT | {"batch_size": 128, "input_dropout": 0.1},
             JOINT | {"batch_size": 128, "dropout": 0.1},
             JOINT | {"batch_size": 64},
+            # What joint read-outs were tried with, strangers are tried with too.
+            ALONE | {"batch_size": 128, "learning_rate": 1e-2},
+            ALONE | {"batch_size": 128, "input_dropout": 0.1},
+            ALONE | {"batch_size": 128, "dropout": 0.1},
+            ALONE | {"batch_size": 64},
         )
     ],
     # One seed and 15 epochs each: they take eight minutes.
@@ -113,7 +118,10 @@ TRIALS = {
 
 def main() -> None:
     trials = []
-    for network in sys.argv[1:] or TRIALS:
+    asked = sys.argv[1:] or list(TRIALS)
+    if unknown := set(asked) - set(TRIALS):
+        sys.exit(f"error: no trials {', '.join(unknown)}: choose of {', '.join(map(repr, TRIALS))}")
+    for network in asked:
         for settings in TRIALS[network]:
             config = rules.configure("deep_twins", "short", **settings)
             said = {name: str(value) for name, value in config.settings().items()}

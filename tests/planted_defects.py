@@ -235,7 +235,7 @@ DEFECTS = [
     Defect("batch norm remembers nothing", "learning/blocks.py",
            "mean, variance = (part[k].detach()", "mean, variance = (part[k].detach().clone()",
            "tests/rules/test_deep_twins.py"),
-    Defect("channels come first after a convolution", "learning/blocks.py",
+    Defect("height and width of a convolution change places", "learning/blocks.py",
            "torch.stack(found).permute(0, 1, 4, 2, 3)", "torch.stack(found).permute(0, 1, 4, 3, 2)",
            "tests/rules/test_deep_twins.py"),
     Defect("a skip passes nothing by", "learning/blocks.py",

@@ -1,7 +1,7 @@
 """Mirror contrast, its ingredients taken away, backpropagation, and read-outs: notebook 08.
 
-The settings are those that were best on training images held out for validation
-(benchmarks/validation_twins.py).
+Mirror contrast has the settings that were best on training images held out for validation
+(benchmarks/validation_twins.py); read_outs.py has the others'.
 """
 
 from typing import Literal, get_args
@@ -24,7 +24,7 @@ from ffcl_utils.studies.accuracy import of_twins
 from ffcl_utils.studies.read_outs import BACKPROP_JOINT, JOINT, MEETINGS, STRANGERS
 
 MIRROR, BACKPROP, SAME = "mirror contrast", "backprop", "backprop, same ingredients"
-ITSELF = "each network its own guide"
+ITSELF, MULTIPLIED = "each network its own guide", "strangers, opinions multiplied"
 Network = Literal["paper", "wide", "shifted", "convolutional"]
 TARGETS = {"paper": "X1", "wide": "X2", "shifted": "X2s", "convolutional": "X8"}
 # Their own best settings, where an ingredient's loss wants other ones.
@@ -62,7 +62,8 @@ def configure(preset: str, network: Network = "paper", **settings) -> dict[str, 
     """The settings of every training, by name; raises ConfigError as `rules.configure` does.
 
     network: "paper", with all ablations, backpropagation and read-outs; "wide", mirror contrast
-    alone; "shifted", three wide layers, or "convolutional", both with read-outs alone.
+    alone; "shifted", three wide layers and shifted images, or "convolutional": twins with joint
+    read-outs, strangers and backpropagation.
     """
     if network not in get_args(Network):
         raise ConfigError(f"network={network!r}: choose one of {', '.join(get_args(Network))}")
@@ -99,7 +100,10 @@ def target(network: Network) -> float:
 
 def run_table(networks: dict[str, Rule], data: Dataset) -> pd.DataFrame:
     """One row a run: model, seed; one (test accuracy of the first network of a pair) and mean (of
-    the pair, their softmax outputs averaged)."""
+    both: their softmax outputs averaged, or a joint read-out's own opinion).
+
+    Strangers have a second row, in which their outputs are multiplied, as joint read-outs do it.
+    """
     tables = []
     for name, rule in networks.items():
         seeds = rule.config.seed_list
@@ -108,14 +112,18 @@ def run_table(networks: dict[str, Rule], data: Dataset) -> pd.DataFrame:
             scores = with_mean(*rule.predict(data.test_images).split(len(seeds)))
         else:
             scores = rule.twin_probabilities(data.test_images)
+        if name == STRANGERS:
+            scores["product"] = scores["first"] * scores["second"]
         found = accuracies(scores, data.test_labels)
-        columns = {"one": found["first"].numpy(), "mean": found["mean"].numpy()}
-        tables.append(pd.DataFrame({"model": name, "seed": seeds, **columns}))
+        both = {name: "mean"} | ({MULTIPLIED: "product"} if "product" in found else {})
+        for model, which in both.items():
+            columns = {"one": found["first"].numpy(), "mean": found[which].numpy()}
+            tables.append(pd.DataFrame({"model": model, "seed": seeds, **columns}))
     return pd.concat(tables, ignore_index=True)
 
 
 def accuracy_of_models(runs: pd.DataFrame) -> dict[str, np.ndarray]:
-    """By model, the test accuracy of the mean of two networks, of every seed."""
+    """By model, the test accuracy of two networks together, of every seed."""
     return {name: rows["mean"].to_numpy() for name, rows in runs.groupby("model", sort=False)}
 
 
@@ -146,9 +154,16 @@ def gradient_across_layers(networks: dict[str, Rule], data: Dataset) -> dict[str
 
 def learning(networks: dict[str, Rule], data: Dataset) -> dict[str, Learning]:
     """For the diagram, measured: which layers each loss changes, of the twins and of backprop."""
-    name = MIRROR if MIRROR in networks else JOINT
-    twins = networks[name]
-    found = {name: of_twins(twins.example_losses(spread(data)), twins.layers())}
+    found = {}
+    if MIRROR in networks:
+        twins = networks[MIRROR]
+        found[MIRROR] = of_twins(twins.example_losses(spread(data)), twins.layers())
+    if JOINT in networks:
+        twins = networks[JOINT]
+        losses = twins.example_losses(spread(data))
+        names = {name: f"joint\nread-out {k}" for k, name in enumerate(losses, start=1)}
+        sees = ("image x", "image x")
+        found[JOINT] = locality.learning(losses, twins.layers(), names, sees)
     if BACKPROP in networks:
         one = networks[BACKPROP]
         names = {"cross_entropy": "cross-entropy"}
@@ -159,21 +174,23 @@ def learning(networks: dict[str, Rule], data: Dataset) -> dict[str, Learning]:
 
 
 def ablation_effects(runs: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of the mean of the twins without an ingredient minus with all: see `_effects`."""
+    """Accuracy of both twins together without an ingredient minus with all, for the same seeds.
+
+    Columns name, mean, low, high: percentage points, with the 95 % interval over seeds. Empty
+    where no ablation was trained; of one seed alone there is no interval.
+    """
     return _effects(runs, list(WITHOUT), MIRROR)
 
 
 def meeting_effects(runs: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of networks with read-outs that meet minus that of strangers: see `_effects`."""
-    return _effects(runs, [name for name in MEETINGS if name != STRANGERS], STRANGERS)
+    """Accuracy of two networks with read-outs together minus that of strangers, whose outputs are
+    averaged, for the same seeds. Columns as of `ablation_effects`."""
+    return _effects(
+        runs, [name for name in [*MEETINGS, MULTIPLIED] if name != STRANGERS], STRANGERS
+    )
 
 
 def _effects(runs: pd.DataFrame, names: list[str], reference: str) -> pd.DataFrame:
-    """Accuracy of the mean of two networks minus that of the reference, for the same seeds.
-
-    Columns name, mean, low, high: percentage points, with the 95 % interval over seeds. Empty
-    where none was trained; of one seed alone there is no interval.
-    """
     by_model = runs.pivot(index="seed", columns="model", values="mean")
     rows = []
     for name in names:

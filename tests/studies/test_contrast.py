@@ -8,7 +8,7 @@ from ffcl_utils import rules
 from ffcl_utils.claims.ledger import claim
 from ffcl_utils.config import ConfigError
 from ffcl_utils.studies import contrast as study
-from ffcl_utils.studies.contrast import BACKPROP, ITSELF, MIRROR, SAME, WITHOUT
+from ffcl_utils.studies.contrast import BACKPROP, ITSELF, MIRROR, MULTIPLIED, SAME, WITHOUT
 from ffcl_utils.studies.read_outs import BACKPROP_JOINT, JOINT, MEETINGS, STRANGERS
 
 
@@ -36,6 +36,12 @@ def test_a_small_study_from_end_to_end(few):
         networks[name].fit(few)
     runs = study.run_table(networks, few)
     assert runs.groupby("model").size().eq(2).all()
+    # Strangers are counted twice: of their outputs the mean, and the product.
+    one, other = (
+        networks[STRANGERS].twin_probabilities(few.test_images)[w] for w in ("first", "second")
+    )
+    right = ((one * other).argmax(-1) == few.test_labels).double().mean(-1)
+    assert np.array_equal(runs[runs["model"] == MULTIPLIED]["mean"], right)
     last = networks[MIRROR].history["test_accuracy/mean"][-1]
     assert np.array_equal(runs[runs["model"] == MIRROR]["mean"], last)
     # The first networks of backprop's pairs are its first seeds; the second are others.
@@ -45,7 +51,7 @@ def test_a_small_study_from_end_to_end(few):
     metrics = study.metrics(runs)
     assert np.array_equal(metrics[f"{MIRROR}/test_accuracy/mean"], last)
     brings = f"{JOINT} - {STRANGERS}/test_accuracy"
-    assert len(metrics) == 9
+    assert len(metrics) == 11
     together = [networks[name].history["test_accuracy/mean"][-1] for name in (JOINT, STRANGERS)]
     assert np.array_equal(metrics[brings], 100 * (together[0] - together[1]))
     across = study.gradient_across_layers(networks, few)
@@ -53,11 +59,15 @@ def test_a_small_study_from_end_to_end(few):
     assert all((largest == 0).all() for largest in across.values())
     found = study.learning(networks, few)
     own, every = ["layer 1", "layer 2", "output"], [["layer 1", "layer 2", "output"]]
-    assert list(found[MIRROR].losses.values()) == [[layer] for layer in own]
+    assert list(found) == [MIRROR, JOINT, BACKPROP]
+    for twins in (MIRROR, JOINT):
+        assert list(found[twins].losses.values()) == [[layer] for layer in own]
+    assert list(found[JOINT].losses) == [f"joint\nread-out {k}" for k in (1, 2, 3)]
     assert list(found[BACKPROP].losses.values()) == every
     assert list(study.error_curves(networks))[-2:] == [JOINT, "backprop, one network"]
-    assert list(study.summary(runs).index) == list(networks)
-    (effect,) = study.meeting_effects(runs).to_dict("records")
+    assert list(study.summary(runs).index) == [*networks, MULTIPLIED]
+    effect, multiplied = study.meeting_effects(runs).to_dict("records")
+    assert multiplied["name"] == MULTIPLIED
     assert effect["name"] == JOINT
     assert effect["mean"] == pytest.approx(metrics[brings].mean())
 
@@ -102,25 +112,43 @@ def test_the_wide_network_trains_alone_and_others_are_refused():
         study.configure("short", "deep")
 
 
-@pytest.mark.parametrize("network", ["shifted", "convolutional"])
-def test_larger_networks_have_read_outs_alone(network, few):
+LARGER = {
+    "shifted": ((784, 1024, 1024, 1024, 10), 2, ()),
+    "convolutional": ((784, 32, 64, 128, 128, 10), 0, (1, 2, 3)),
+}
+
+
+@pytest.mark.parametrize("network", LARGER)
+def test_larger_networks_are_those_of_their_claims(network):
     configs = study.configure("short", network)
     assert list(configs) == [JOINT, STRANGERS, BACKPROP_JOINT]
-    assert {(c.seeds, c.epochs) for c in configs.values()} == {(5, 40)}
-    pairs = 4 if network == "convolutional" else 0
-    assert len(configs[JOINT].pools) == max(0, pairs - 1)
+    for config in configs.values():
+        assert (config.layers, config.shift, config.pools) == LARGER[network]
+        assert (config.seeds, config.epochs) == (5, 40)
     assert all(c.epochs == 1 for c in study.configure("smoke", network).values())
-    # The same on few units and images, from end to end.
-    sizes = (784, 4, 4, 4, 4, 10) if pairs else (784, 12, 10)
+    with pytest.raises(ConfigError, match=r"temperature: the networks .* compare nothing"):
+        study.configure("short", network, temperature=0.1)
+
+
+def test_what_is_chosen_for_mirror_contrast_does_not_reach_read_outs():
+    given = study.configure("short", batch_size=64, learning_rate=1e-3, temperature=0.2)
+    for name, config in study.configure("short").items():
+        assert (given[name] == config) is (name in MEETINGS), name
+
+
+@pytest.mark.parametrize("network", LARGER)
+def test_larger_networks_from_end_to_end(network, few):
+    """On few units and images."""
+    sizes = {"convolutional": (784, 4, 4, 4, 4, 10)}.get(network, (784, 12, 10))
     small = {"layers": sizes, "epochs": 1, "seeds": 1, "batch_size": 32}
     networks = {}
     for name, config in study.configure("short", network, **small).items():
         networks[name] = rules.rule(config.rule)(config)
         networks[name].fit(few)
     runs = study.run_table(networks, few)
-    assert list(study.accuracy_of_models(runs)) == list(configs)
-    assert list(study.error_curves(networks)) == list(configs)
-    assert list(study.meeting_effects(runs)["name"]) == [JOINT, BACKPROP_JOINT]
+    assert list(study.accuracy_of_models(runs)) == [JOINT, STRANGERS, MULTIPLIED, BACKPROP_JOINT]
+    assert list(study.error_curves(networks)) == [JOINT, STRANGERS, BACKPROP_JOINT]
+    assert list(study.meeting_effects(runs)["name"]) == [JOINT, BACKPROP_JOINT, MULTIPLIED]
     assert study.ablation_effects(runs).empty
     assert list(study.learning(networks, few)) == [JOINT]
     assert (study.gradient_across_layers(networks, few)[JOINT] == 0).all()

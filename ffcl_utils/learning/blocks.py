@@ -33,7 +33,7 @@ class Shape(NamedTuple):
     """What a network looks like.
 
     sizes: the pixels, then the units, or channels, of every hidden block. pools: numbers, from 1,
-    of the convolutional blocks whose sums are max-pooled, 2 × 2. skip: a block adds what it sees to
+    of the convolutional blocks that end with max-pooling 2 × 2. skip: a block adds what it sees to
     its activations, where both have one shape. norm: "batch", of a block's sums; "length", what it
     passes on has a root mean square of 1; "none". slope: of the ReLU below 0. heads: whether blocks
     have them. across: a control, in which gradients cross the blocks.
@@ -151,8 +151,11 @@ class Blocks(Layers):
             inputs = inputs.unflatten(-1, (1, side, side))
         for k in range(len(self.weights) - 1):
             active = leaky_relu(self._sums(k, inputs, learn), self.shape.slope)
-            if self.shape.skip and active.shape == inputs.shape:
-                active = active + inputs
+            if self.shape.skip:
+                if active.shape == inputs.shape:
+                    active = active + inputs
+                if k + 1 in self.shape.pools:
+                    active = max_pool2d(active.flatten(0, 1), 2).unflatten(0, active.shape[:2])
             found.append(active)
             inputs = active.detach() if local else active
             if self.shape.norm == "length":
@@ -163,7 +166,7 @@ class Blocks(Layers):
         return [*found, linear(self.features(inputs), self.weights[-1], self.biases[-1])]
 
     def _sums(self, k: int, inputs: Tensor, learn: bool) -> Tensor:
-        """What the ReLU of block k sees: its sums, normalised; of a convolution then pooled."""
+        """What the ReLU of block k sees: its sums, normalised, and pooled where no skip follows."""
         weight, bias = self.weights[k], self.biases[k]
         if not self.shape.convolutional:
             sums = linear(inputs, weight, bias)
@@ -181,7 +184,7 @@ class Blocks(Layers):
             sums = conv2d(images, kernel, bias[network, 0], padding=1)
             if self.means:
                 sums = self._normalised(k, network, sums, learn)
-            if k + 1 in self.shape.pools:
+            if k + 1 in self.shape.pools and not self.shape.skip:
                 sums = max_pool2d(sums, 2)
             found.append(sums.permute(0, 2, 3, 1))
         return torch.stack(found).permute(0, 1, 4, 2, 3)
@@ -195,10 +198,12 @@ class Blocks(Layers):
         """What is compared of a block, (S, B, features): of a convolution means over its images."""
         if not self.shape.convolutional:
             return block
-        side = block.shape[-1]
+        side, compared = block.shape[-1], compared_side(block.shape[2])
+        if side <= compared:
+            return block.flatten(2)
         # Which pixels each mean is of. A product with it is faster than pooling, and its gradient.
         pixels = torch.eye(side * side, device=block.device).unflatten(-1, (1, side, side))
-        means = adaptive_avg_pool2d(pixels, min(side, compared_side(block.shape[2]))).flatten(1)
+        means = adaptive_avg_pool2d(pixels, compared).flatten(1)
         return (means.T @ block.flatten(3).mT).mT.flatten(2)
 
     def classify(self, k: int, features: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Generator, Tensor
 
-from ffcl_utils.config import InputScaling, RuleConfig
+from ffcl_utils.config import ConfigError, InputScaling, RuleConfig
 from ffcl_utils.data.datasets import PIXELS, Dataset
 from ffcl_utils.data.pixels import MASKS, pixel_masks, take
 from ffcl_utils.learning.blocks import Shape, TwinBlocks
@@ -42,13 +42,13 @@ class Config(RuleConfig):
     contrast: of a block with its guide's: the cosine embedding loss of pairs (`pairing`, `margin`),
     each image against the class means of the guide's batch (`temperature`), or none. guide: the
     twin, or each network itself (one half of its batch against the other). head: how much the
-    cross-entropy of a block's own head counts beside it. read_out: whether a twin has heads and
-    output for itself, or both have them together ("joint"), whose logits are the sums of both
-    twins' parts. mutual: how much each head, and the output, learns from the twin's opinion of the
-    same image (`mutual_loss`). across: a control, in which gradients of the same losses cross the
-    blocks. prediction: by the output, or by it and all heads.
-    pools: the convolutional blocks with pooling. dropout: of what a block passes on.
-    shift: by how many pixels at most an image is moved in training.
+    cross-entropy of the heads of a pair of blocks, a sum over both, counts beside it, a mean.
+    read_out: whether a twin has heads and output for itself, or both have them together ("joint"),
+    whose logits are the sums of both twins' parts. mutual: how much each head, and the output,
+    learns from the twin's opinion of the same image (`mutual_loss`). across: a control, in which
+    gradients of the same losses cross the blocks. prediction: by the output, or by it and all
+    heads. pools: the convolutional blocks that end with pooling. dropout: of what a block passes
+    on. shift: by how many pixels at most an image is moved in training.
     """
 
     layers: ClassifierLayers = (PIXELS, 64, 64, 10)
@@ -94,6 +94,10 @@ class Config(RuleConfig):
             raise ValueError(
                 'guide="itself" needs contrast="class_means" and a batch of two or more'
             )
+        if self.norm == "batch" and self.batch_size < 2:
+            raise ValueError('norm="batch" needs a batch of two or more')
+        if self.read_out == "joint" and self.predictor != "mean":
+            raise ValueError('read_out="joint" needs predictor="mean": a twin alone has half of it')
         if self.mutual and self.read_out == "joint":
             raise ValueError(
                 'mutual above 0 needs read_out="own": of a joint read-out there is no other one'
@@ -141,8 +145,14 @@ class DeepTwins(TwinRule):
         self.local, self.backward_pass = not settings.across, settings.across
 
     def phases(self, data: Dataset) -> Iterator[Phase]:
-        """One: all blocks learn at once. Evaluated: the test accuracy of each twin and the mean."""
+        """One: all blocks learn at once. Evaluated: the test accuracy of each twin and of both."""
         settings, count = self.config, len(data.train_labels)
+        alone = count % settings.batch_size == 1
+        if alone and (settings.guide == "itself" or settings.norm == "batch"):
+            raise ConfigError(
+                f"batch_size={settings.batch_size}: {count} training images leave a last batch of "
+                f"one, which has nothing to be compared with; choose another size"
+            )
         frames = self.scaled(framed(data.train_images, settings.shift))
         places = windows(PIXELS, settings.shift).to(frames.device)
         labels = data.train_labels.to(frames.device)
@@ -243,18 +253,18 @@ class DeepTwins(TwinRule):
 
         What both say together, "mean", is of a joint read-out its own opinion, not a mean of two.
         """
-        both, alone, together = self.twins.both, [], []
+        both, joint = self.twins.both, self.config.read_out == "joint"
+        alone, together = [], []
         for chunk in images.split(CHUNK):
             *blocks, logits = both.forward(self.scaled(chunk))
             read = [logits]
             if self.config.prediction == "heads":
                 read += [both.classify(k, both.features(block)) for k, block in enumerate(blocks)]
             alone.append(_opinion(read).cpu())
-            together.append(_opinion([sum(one.chunk(2)) for one in read]).cpu())
+            if joint:
+                together.append(_opinion([sum(one.chunk(2)) for one in read]).cpu())
         found = with_mean(*torch.cat(alone, 1).chunk(2))
-        if self.config.read_out == "joint":
-            found["mean"] = torch.cat(together, 1).softmax(-1)
-        return found
+        return found | ({"mean": torch.cat(together, 1).softmax(-1)} if joint else {})
 
     @torch.no_grad()
     def hidden_layers(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:

@@ -141,6 +141,35 @@ def test_a_skip_adds_what_a_block_sees_where_it_fits():
     torch.testing.assert_close(with_skips[2], above)  # nor 8 the 5
 
 
+def test_a_convolutional_block_adds_its_skip_before_it_pools():
+    """Of one shape with what it sees, in torch's own words; the first block's differs."""
+    shape = Shape((784, 4, 4), True, (1, 2), skip=True, norm="batch", slope=0.1)
+    blocks, images = Blocks(shape, generators_for([0])), torch.randn(1, 5, 784)
+    first, second, _ = blocks.forward(images, learn=True)
+    kernel = blocks.weights[1][0].T.reshape(4, 4, 3, 3)
+    sums = nn.functional.conv2d(first[0], kernel, blocks.biases[1][0, 0], padding=1)
+    active = nn.functional.leaky_relu(nn.BatchNorm2d(4, affine=False)(sums), 0.1)
+    expected = nn.functional.max_pool2d(active + first[0], 2)
+    torch.testing.assert_close(second[0], expected, rtol=1e-4, atol=1e-5)
+    plain = Blocks(shape._replace(skip=False), generators_for([0])).forward(images, learn=True)
+    torch.testing.assert_close(plain[0], first, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("channels", "side", "compared"), [(32, 14, 5), (64, 7, 4), (128, 3, 2)])
+def test_windows_of_a_mean_overlap_as_torchs_do(channels, side, compared):
+    blocks = Blocks(Shape((784, channels), True), generators_for([0]))
+    active = torch.rand(2, 3, channels, side, side, requires_grad=True)
+    expected = nn.functional.adaptive_avg_pool2d(active.flatten(0, 1), compared)
+    found = blocks.features(active)
+    torch.testing.assert_close(found, expected.unflatten(0, (2, 3)).flatten(2))
+    weights = torch.randn_like(found)
+    gradients = [
+        torch.autograd.grad((one * weights.view_as(one)).sum(), active)[0]
+        for one in (found, expected)
+    ]
+    torch.testing.assert_close(*gradients)
+
+
 def test_a_block_is_compared_by_means_of_its_images():
     """Of 256 channels 2 × 2 fit 1024 features: each the mean of a quarter of the image."""
     blocks = Blocks(Shape((784, 256), True, (1,)), generators_for([0]))
@@ -321,6 +350,16 @@ def test_it_learns_digits(settings, least, digits):
 
 
 @pytest.mark.parametrize(
+    "settings", [{"norm": "batch"}, {"guide": "itself", "contrast": "class_means"}], ids=str
+)
+def test_a_last_batch_of_one_is_refused_where_it_cannot_be_compared(settings, data):
+    rule = make(settings, batch_size=17)  # 120 images: 7 batches, and one image
+    with pytest.raises(ConfigError, match="batch_size=17: 120 training images leave"):
+        rule.fit(data)
+    make(batch_size=17, epochs=1).fit(data)
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"pools": (1,)}, "only convolutional blocks have images to pool"),
@@ -336,6 +375,11 @@ def test_it_learns_digits(settings, least, digits):
             "mutual above 0 needs read_out=.own.",
         ),
         ({"mutual": -0.1}, "mutual"),
+        ({"norm": "batch", "batch_size": 1}, "norm=.batch. needs a batch of two or more"),
+        (
+            {"read_out": "joint", "contrast": "none", "head": 1.0, "predictor": "first"},
+            "needs predictor=.mean.",
+        ),
         ({"read_out": "none"}, "read_out"),
         ({"layers": (785, 64, 10)}, "784"),
         ({"layers": (784, 10)}, "hidden"),

@@ -21,6 +21,8 @@ class PrivateKernelManager(AsyncKernelManager):
     The kernel is of the Python that runs this, whatever is installed as `python3` elsewhere.
     """
 
+    _sockets: tempfile.TemporaryDirectory | None = None
+
     @property
     def kernel_spec(self) -> KernelSpec:
         """How the kernel is started."""
@@ -39,6 +41,14 @@ class PrivateKernelManager(AsyncKernelManager):
         options.setdefault("stderr", subprocess.DEVNULL)
         environment = options.pop("env", None) or os.environ
         await super().start_kernel(env={**environment, **ONE_THREAD}, **options)
+
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        """As jupyter_client has it; the folder of the socket files goes with a kernel that ends."""
+        await super()._async_cleanup_resources(restart)
+        if self._sockets and not restart:
+            self._sockets.cleanup()
+
+    cleanup_resources = _async_cleanup_resources
 
     @default("transport")
     def _transport_default(self) -> str:

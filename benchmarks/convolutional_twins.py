@@ -9,10 +9,11 @@ from torch.nn.functional import conv2d
 
 from ffcl_utils import rules
 from ffcl_utils.learning.process import prepare_process
-from ffcl_utils.studies.read_outs import SETTINGS
+from ffcl_utils.studies.read_outs import LARGER, SETTINGS
 
-BATCH, STEPS = 128, 8
-CHANNELS = (1, 32, 64, 128, 128)
+BATCH, STEPS = SETTINGS["batch_size"], 8
+NETWORK = LARGER["convolutional"]
+CHANNELS = (1, *NETWORK["layers"][1:-1])
 SIDES = (28, 14, 7, 3)  # of the images that each convolution sees
 NETWORKS = 2
 
@@ -20,7 +21,7 @@ NETWORKS = 2
 def inputs(grouped: bool) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """What each convolution takes, channels last in memory: images and kernels."""
     found, together = [], NETWORKS if grouped else 1
-    for below, channels, side in zip(CHANNELS, CHANNELS[1:], SIDES, strict=False):
+    for below, channels, side in zip(CHANNELS[:-1], CHANNELS[1:], SIDES, strict=True):
         images = torch.rand(BATCH, together * below, side, side)
         kernels = torch.rand(together * channels, below, 3, 3)
         images, kernels = (
@@ -41,9 +42,8 @@ def convolutions(pairs: list[tuple[torch.Tensor, torch.Tensor]], groups: int) ->
 def main() -> None:
     prepare_process()
     data = some_images(STEPS * BATCH)
-    shape = {"convolutional": True, "pools": (1, 2, 3), "layers": (784, *CHANNELS[1:], 10)}
-    once = {"seeds": 1, "epochs": 1, "batch_size": BATCH, "read_out": "joint"}
-    config = rules.configure("deep_twins", "short", **(SETTINGS | shape | once))
+    once = {"seeds": 1, "epochs": 1, "read_out": "joint"}
+    config = rules.configure("deep_twins", "short", **(SETTINGS | NETWORK | once))
     twins = rules.rule("deep_twins")(config)
     phase = first_phase(twins, data)
     alone, together = inputs(grouped=False), inputs(grouped=True)

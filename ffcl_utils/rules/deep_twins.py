@@ -249,10 +249,8 @@ class DeepTwins(TwinRule):
 
     @torch.no_grad()
     def twin_probabilities(self, images: Tensor) -> dict[str, Tensor]:
-        """As TwinRule has it; of heads the normalised geometric mean, with the output's.
-
-        What both say together, "mean", is of a joint read-out its own opinion, not a mean of two.
-        """
+        """As TwinRule has it; of heads the normalised geometric mean, with the output's. "mean" is
+        of a joint read-out its own opinion, not a mean of two."""
         both, joint = self.twins.both, self.config.read_out == "joint"
         alone, together = [], []
         for chunk in images.split(CHUNK):

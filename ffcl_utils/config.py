@@ -25,9 +25,10 @@ PRESETS = ("smoke", "short", "paper")
 SYNTHETIC = "synthetic"  # the dataset of an experiment that makes its own data
 # Of each preset: the data of its trainings, where nothing else is said.
 DATASETS_OF_PRESETS = {"smoke": "mnist_5k", "short": "mnist", "paper": "mnist"}
-# Of one training, in one process; a study splits more over jobs. A random generator takes no seed
-# of 2**32 or more.
-MOST_SEEDS = 1000
+MOST_SEEDS = 1000  # of one training, in one process; a study splits more over jobs
+# A random generator on the CPU takes the low 32 bits of a seed. Half of them are for seeds; the
+# other half, 2**31 further on, for what a seed draws apart from its training.
+SEEDS_END = 2**31
 NOT_LEARNT = {"preset", "seeds", "first_seed"}  # settings that change nothing that a seed learns
 
 
@@ -53,7 +54,7 @@ class ExperimentConfig(BaseModel):
     preset: Preset = "paper"
     dataset: Images | Literal["synthetic"]
     seeds: Annotated[int, Field(gt=0, le=MOST_SEEDS)] = 10
-    first_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    first_seed: Annotated[int, Field(ge=0, le=SEEDS_END - MOST_SEEDS)] = 0
 
     @property
     def seed_list(self) -> list[int]:
@@ -98,6 +99,10 @@ class RuleConfig(ExperimentConfig):
     def weights(self) -> int:
         """How many weights lie between fully connected layers of the sizes `layers`."""
         return sum(a * b for a, b in pairwise(self.layers))
+
+    def refused(self, setting: str, why: str) -> ConfigError:
+        """The error, to be raised, for a setting that is valid but cannot do with these data."""
+        return ConfigError(f"{setting}={getattr(self, setting)!r}: {why}")
 
 
 def of_rules(configs: dict[str, ExperimentConfig]) -> dict[str, RuleConfig]:

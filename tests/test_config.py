@@ -1,9 +1,10 @@
 """Settings: what is refused, and with which words."""
 
 import pytest
+import torch
 from pydantic import ValidationError
 
-from ffcl_utils.config import ConfigError
+from ffcl_utils.config import MOST_SEEDS, SEEDS_END, ConfigError
 from ffcl_utils.rules import configure
 from ffcl_utils.rules.improved_ffcl import Config
 
@@ -82,3 +83,13 @@ def test_an_unknown_change_of_the_data_is_named(change):
 
 def test_seed_list_starts_at_first_seed():
     assert configure("improved_ffcl", "smoke", seeds=3, first_seed=4).seed_list == [4, 5, 6]
+
+
+def test_half_of_all_seeds_are_kept_for_what_a_seed_draws_apart():
+    """Of a seed the generator takes 32 bits: one that is 2**32 larger draws the same."""
+    last = Config(first_seed=SEEDS_END - MOST_SEEDS, seeds=MOST_SEEDS).seed_list[-1]
+    assert last + 2**31 < 2**32
+    draws = [torch.rand(4, generator=torch.Generator().manual_seed(last + k)) for k in (0, 2**31)]
+    assert not torch.equal(*draws)
+    with pytest.raises(ValidationError, match="less than or equal to"):
+        Config(first_seed=SEEDS_END - MOST_SEEDS + 1)

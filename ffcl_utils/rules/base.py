@@ -47,6 +47,9 @@ class Rule:
         """The rule's stacks of layers by name; "" for the only one."""
         raise NotImplementedError
 
+    def check(self, data: Dataset) -> None:
+        """Raise ConfigError where the settings cannot learn from so many images."""
+
     def phases(self, data: Dataset) -> Iterator[Phase]:
         """The stretches of training, in order; each is made when the one before it has ended."""
         raise NotImplementedError

@@ -74,6 +74,17 @@ class MirrorContrast(TwinRule):
         """Make both twins; a seed's first twin is drawn before its second."""
         self.twins = Twins(self.config.layers, self.generators, self.config.normalised)
 
+    def check(self, data: Dataset) -> None:
+        """Refuse a batch of one image to a network that is its own guide: it has no other half."""
+        settings, count = self.config, len(data.train_labels)
+        smallest = count % settings.batch_size or settings.batch_size
+        if settings.guide == "itself" and settings.contrast != "one_partner" and smallest == 1:
+            raise settings.refused(
+                "batch_size",
+                f"{count} training images leave a batch of one, of which guide='itself' cannot "
+                "compare the halves; choose another size",
+            )
+
     def phases(self, data: Dataset) -> Iterator[Phase]:
         """One: all layers learn at once. Evaluated: the test accuracy of each twin and the mean."""
         images = self.scaled(data.train_images)

@@ -149,6 +149,7 @@ def _train(job: Job, folder: Path, progress: Progress) -> None:
     commit, dirty = git_state()
     data = load_changed(job.config.dataset, job.config.change)
     rule = rules.rule(job.config.rule)(job.config)
+    rule.check(data)
     seeds = job.config.seed_list
     path = folder / f".{seeds[0]}-{seeds[-1]}.checkpoint"
     checkpoint = Checkpoint(path, rule, job.snapshots)

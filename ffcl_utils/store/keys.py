@@ -26,9 +26,10 @@ NOT_LEARNING = {
     "learning/history.py",
     "rules/__init__.py",
 }
-# Of a rule's class: what it declares, and methods that only look at a trained network.
+# Of a rule's class: what it declares, and methods that refuse or only look at a trained network.
 _NOT_LEARNT = {
     "backward_pass",
+    "check",
     "epochs_in_all",
     "example_losses",
     "fixed",

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ffcl_utils import rules
+from ffcl_utils.config import ConfigError
 from ffcl_utils.data.pixels import MASKS, pixel_masks
 from ffcl_utils.learning.pairing import balanced_partners
 from ffcl_utils.rules.mirror_contrast import MirrorContrast
@@ -151,3 +152,17 @@ def test_twins_learn_digits(digits):
     predicted = rule.predict(digits.test_images).argmax(-1)
     accuracy = (predicted == digits.test_labels).double().mean(-1)
     assert np.array_equal(history["test_accuracy/mean"][-1], accuracy.numpy())
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 17])  # of 120 images 17 leave one, and 3 leave three
+def test_a_batch_of_one_is_refused_where_it_is_its_own_guide(batch_size, digits):
+    data = small(digits, 120)
+    rule = MirrorContrast(config(guide="itself", batch_size=batch_size, epochs=1))
+    if batch_size == 3:
+        rule.check(data)
+        assert np.isfinite(rule.fit(data)["train_loss/layer1"]).all()
+        return
+    with pytest.raises(ConfigError, match=f"batch_size={batch_size}: 120 training images leave"):
+        rule.check(data)
+    for settings in ({}, {"guide": "itself", "contrast": "one_partner"}):
+        MirrorContrast(config(batch_size=batch_size, **settings)).check(data)

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from ffcl_utils import rules, store
+from ffcl_utils.config import ConfigError
 from ffcl_utils.paths import ROOT
 from ffcl_utils.store import Job, JobError, missing
 from ffcl_utils.store.jobs import fill, network_file
@@ -51,6 +52,13 @@ def test_an_empty_store_lacks_everything_in_jobs_of_a_few_seeds(tmp_path):
     assert seeds_of(jobs) == [([0, 1, 2, 3, 4], False), ([5, 6, 7, 8, 9], False), ([10, 11], False)]
     wide = rules.configure("forward_forward", "short", seeds=2)
     assert seeds_of(missing([Job(wide)], tmp_path)) == [([0], False), ([1], False)]
+
+
+def test_settings_that_cannot_learn_from_the_data_are_refused_and_leave_nothing(few, tmp_path):
+    refused = small_config("mirror_contrast", guide="itself", batch_size=33)  # of 100 images
+    with pytest.raises(ConfigError, match="batch_size=33: 100 training images leave"):
+        store.train(Job(refused), tmp_path)
+    assert not list(tmp_path.rglob("*.safetensors"))
 
 
 def test_a_network_that_several_want_is_trained_once(tmp_path):

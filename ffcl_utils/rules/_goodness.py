@@ -12,13 +12,13 @@ from ffcl_utils.config import InputScaling, LayerSizes, RuleConfig
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.data.negatives import wrong_pairs
 from ffcl_utils.data.pixels import take, wrong_labels
+from ffcl_utils.learning.apart import generator_apart
 from ffcl_utils.learning.goodness import GoodnessNetwork
 from ffcl_utils.learning.layers import Layers
-from ffcl_utils.learning.training import PerSeed, Phase, generators_for
+from ffcl_utils.learning.training import PerSeed, Phase
 from ffcl_utils.rules.base import Rule
 
 WATCHED = 2000  # test images followed during the training; all are used after it
-KEPT_NEGATIVES = 2**33  # added to the seed: negatives drawn once have a generator apart
 
 
 class GoodnessConfig(RuleConfig):
@@ -135,7 +135,7 @@ class GoodnessRule(Rule):
 
         From a generator apart, made of the seed of the given one. Not of redrawn ones.
         """
-        (apart,) = generators_for([generator.initial_seed() + KEPT_NEGATIVES])
+        apart = generator_apart(generator.initial_seed())
         if self.paired:
             return torch.arange(len(data.train_labels)), wrong_labels(data.train_labels, apart)
         return wrong_pairs(data.train_labels, apart)

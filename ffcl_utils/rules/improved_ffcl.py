@@ -16,14 +16,14 @@ from torch import Generator, Tensor
 from ffcl_utils.config import InputScaling, LayerSizes, RuleConfig
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.data.pixels import take
+from ffcl_utils.learning.apart import generator_apart
 from ffcl_utils.learning.losses import CLASSIFICATION_LOSSES, REPRESENTATION_LOSSES
 from ffcl_utils.learning.pairing import PAIRINGS
-from ffcl_utils.learning.training import PerSeed, Phase, generators_for
+from ffcl_utils.learning.training import PerSeed, Phase
 from ffcl_utils.learning.twins import Twins, accuracies, with_mean
 from ffcl_utils.rules._twins import TwinRule
 
 GROUP = 1000  # test pairs whose losses are computed together
-TEST_PAIRS = 2**32  # added to the seed: test pairs have a generator apart from the training's
 
 
 class Config(RuleConfig):
@@ -83,10 +83,7 @@ class ImprovedFFCL(TwinRule):
         labels = data.train_labels.to(images.device)
         partners = PAIRINGS[self.config.pairing]
         test_pairs = torch.stack(
-            [
-                partners(data.test_labels, *generators_for([seed + TEST_PAIRS]))
-                for seed in self.config.seed_list
-            ]
+            [partners(data.test_labels, generator_apart(s)) for s in self.config.seed_list]
         )
 
         def draw_epoch(generator: Generator) -> PerSeed:

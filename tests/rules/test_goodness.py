@@ -10,8 +10,8 @@ from torch import nn
 from ffcl_utils import rules
 from ffcl_utils.data.negatives import wrong_pairs
 from ffcl_utils.data.pixels import MASKS, pixel_masks, wrong_labels
+from ffcl_utils.learning.apart import generator_apart
 from ffcl_utils.learning.goodness import goodness_loss, relu_goodness
-from ffcl_utils.rules._goodness import KEPT_NEGATIVES
 from tests.small import small
 from tests.small import small_rule as make
 
@@ -157,9 +157,9 @@ def plain_ff(rule, data, epochs_of, local):
         for _ in range(settings.epochs):
             order = torch.randperm(len(data.train_images), generator=g)
             if settings.negatives == "unpaired":
-                others, wrong = wrong_pairs(data.train_labels, generator(KEPT_NEGATIVES))
+                others, wrong = wrong_pairs(data.train_labels, generator_apart(0))
             else:
-                source = g if settings.negatives == "redrawn" else generator(KEPT_NEGATIVES)
+                source = g if settings.negatives == "redrawn" else generator_apart(0)
                 others, wrong = torch.arange(200), wrong_labels(data.train_labels, source)
             for rows in order.split(settings.batch_size):
                 images, labels = data.train_images[rows], data.train_labels[rows]

@@ -103,7 +103,13 @@ TRIALS = {
     ],
     "shifted": [
         SHIFTED | {"seeds": 1, "epochs": 15} | change
-        for change in (JOINT, ALONE, JOINT | {"dropout": 0.3}, JOINT | {"learning_rate": 6e-3})
+        for change in (
+            JOINT,
+            ALONE,
+            JOINT | {"dropout": 0.3},
+            JOINT | {"learning_rate": 6e-3},
+            JOINT | {"epochs": 60},
+        )
     ],
     # One seed and eight epochs each.
     "convolutional": [

@@ -45,15 +45,6 @@ WITHOUT = {
     "constant learning rate": {"schedule": "constant", "learning_rate": 1e-3},
 }
 ABLATION_SEEDS = 3
-# The paper's network is the settings' default; wide layers want other ones.
-WIDE = {
-    "layers": (784, 1024, 1024, 10),
-    "contrast": "every_pair",
-    "batch_size": 512,
-    "learning_rate": 6e-3,
-    "temperature": 0.03,
-    "input_dropout": 0.2,
-}
 # Of the paper's network; a rate that rises and falls may be higher.
 BACKPROP_RATE, SAME_RATE = 1e-3, 6e-3
 
@@ -61,8 +52,8 @@ BACKPROP_RATE, SAME_RATE = 1e-3, 6e-3
 def configure(preset: str, network: Network = "paper", **settings) -> dict[str, RuleConfig]:
     """The settings of every training, by name; raises ConfigError as `rules.configure` does.
 
-    network: "paper", with all ablations, backpropagation and read-outs; "wide", mirror contrast
-    alone; "shifted", three wide layers and shifted images, or "convolutional": twins with joint
+    network: "paper", with all ablations, backpropagation and read-outs; "wide", three layers of
+    1024 units, "shifted", the same with shifted images, or "convolutional": twins with joint
     read-outs, strangers and backpropagation.
     """
     if network not in get_args(Network):
@@ -70,8 +61,6 @@ def configure(preset: str, network: Network = "paper", **settings) -> dict[str, 
     given = {name: value for name, value in settings.items() if value is not None}
     if network in read_outs.LARGER:
         return read_outs.configure(preset, network, **given)
-    if network == "wide":
-        return {MIRROR: rules.configure("mirror_contrast", preset, **(WIDE | given))}
     full = rules.configure("mirror_contrast", preset, **given)
     configs = {MIRROR: full}
     for name, change in WITHOUT.items():

@@ -32,17 +32,16 @@ MEETINGS = {
     BACKPROP_JOINT: {"read_out": "joint", "across": True},
 }
 # Larger networks, which have three of the meetings.
+WIDE = {
+    "layers": (784, 1024, 1024, 1024, 10),
+    "seeds": 5,
+    "epochs": 40,
+    "batch_size": 256,
+    "learning_rate": 2e-3,
+}
 LARGER = {
-    "shifted": {
-        "layers": (784, 1024, 1024, 1024, 10),
-        "seeds": 5,
-        "epochs": 40,
-        "batch_size": 256,
-        "learning_rate": 2e-3,
-        "shift": 2,
-        "dropout": 0.1,
-        "input_dropout": 0.0,
-    },
+    "wide": WIDE | {"dropout": 0.5},
+    "shifted": WIDE | {"shift": 2, "dropout": 0.1, "input_dropout": 0.0},
     "convolutional": {
         "layers": (784, 32, 64, 128, 128, 10),
         "convolutional": True,

@@ -119,8 +119,6 @@ TRIALS = {
             ALONE,
             JOINT | {"learning_rate": 2e-3},
             JOINT | {"dropout": 0.3},
-            JOINT | {"input_dropout": 0.2},
-            JOINT | {"head": 3.0},
         )
     ],
 }

@@ -14,6 +14,7 @@ NOT_COMPARABLE, NO_RESULT = "not comparable", "no result"
 
 def assess(folder: Path) -> list[dict]:
     """One row per claim that `make reproduce` answers, and per other one whose run is there.
+    Claims about the preset paper alone have a row there alone.
 
     folder: of a preset; <folder>/<run>/metrics.json are read. A row is ready for JSON: id, paper,
     where, statement, paper_value, rule and fixed (sentences), run, notebook, metric, unit, ours (a
@@ -27,10 +28,12 @@ def assess(folder: Path) -> list[dict]:
         raise RecordError(
             f"{'; '.join(unknown)}. The run's study and the ledger must use the same name"
         )
+    at_paper = any(record.preset == "paper" for record in records.values())
     return [
         _row(claim, records.get(claim.run))
         for claim in ledger()
         if claim.run in records or run(claim.run).part == "claims"
+        if at_paper or claim.presets != ["paper"]
     ]
 
 

@@ -122,6 +122,35 @@ class MeanWithin(_Band):
         return PARTLY if off <= self.margin else NOT
 
 
+class MeanNear(Judge):
+    """For one printed run: reproduced where the mean over seeds is at most `near` away from its
+    figure, partly where it is at most `margin` away."""
+
+    name: Literal["mean_near"] = "mean_near"
+    figure: float
+    near: NonNegativeFloat
+    margin: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _in_order(self):
+        if self.near >= self.margin:
+            raise ValueError(f"near = {self.near:g} is not below margin = {self.margin:g}")
+        return self
+
+    def rule(self, unit: str = "number", word: str = REPRODUCED) -> str:
+        near, margin = (_points(value, unit) for value in (self.near, self.margin))
+        return (
+            f"mean over the seeds at most {near} from {in_unit(self.figure, unit)}: {word}; at "
+            f"most {margin}: partly; otherwise not"
+        )
+
+    def _of(self, values: np.ndarray) -> str:
+        off = round(abs(mean(values) - self.figure), DECIMALS)
+        if off <= self.near:
+            return REPRODUCED
+        return PARTLY if off <= self.margin else NOT
+
+
 class _Steps(Judge):
     reproduced: Share
     partly: Share
@@ -214,6 +243,7 @@ AnyJudge = Annotated[
     BestSeedWithin
     | BestOfSubsetWithin
     | MeanWithin
+    | MeanNear
     | MeanAtLeast
     | ShareOfSeeds
     | Exactly

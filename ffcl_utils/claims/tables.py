@@ -12,6 +12,7 @@ from ffcl_utils.data.files import FULL
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import write_whole
 
+AT_SHORT = "at *short*"
 PAGE, RELATED_PAGE = "docs/claims.md", "docs/related.md"  # of all claims; of related works
 START, END = "<!-- claims: generated from results/ -->", "<!-- end of claims -->"
 # The claims that a first look needs: accuracy, decay and locality of the twins; accuracy, sparsity
@@ -28,8 +29,13 @@ class MarkerError(UserError, ValueError):
 def markdown_table(rows: list[dict], links: bool = False, top: str = "") -> str:
     """Claims as a Markdown table: paper, ours with spread and seeds, verdict, notebook.
 
+    Where a claim has a row at short beside that at paper, a column has its figure and verdict.
     links: to the executed notebooks. top: the way from the text's folder to the repository's top.
     """
+    columns = ["", "claim", "paper", "ours", "verdict", "notebook"]
+    two = any(row.get("beside") for row in rows)
+    if two:
+        columns.insert(-1, AT_SHORT)
     lines = []
     for row in rows:
         shown = row["notebook"]
@@ -44,10 +50,17 @@ def markdown_table(rows: list[dict], links: bool = False, top: str = "") -> str:
                 row["paper_value"],
                 ours_in_words(row),
                 f"**{row['verdict']}**",
+                *([beside_in_words(row)] if two else []),
                 shown,
             ]
         )
-    return markdown(["", "claim", "paper", "ours", "verdict", "notebook"], lines)
+    return markdown(columns, lines)
+
+
+def beside_in_words(row: dict) -> str:
+    """Figure and verdict at short, of a row that is at paper; "" where there are none."""
+    short = row.get("beside")
+    return f"{ours_in_words(short)}: {short['verdict']}" if short else ""
 
 
 def in_sentences(rows: list[dict]) -> str:
@@ -66,6 +79,14 @@ def in_sentences(rows: list[dict]) -> str:
     return " ".join(found)
 
 
+def at_paper_in_words(rows: list[dict]) -> str:
+    """A sentence on how many claims were judged at the papers' own settings; "" for none."""
+    judged = sum(bool(row.get("place")) for row in rows)
+    if not judged:
+        return ""
+    return f" {judged} of the {len(rows)} were judged at the preset *paper*, the others at *short*."
+
+
 def headlines(rows: list[dict]) -> list[dict]:
     """The rows of the headline claims, in the order of the ledger."""
     return [row for row in rows if row["id"] in HEADLINES]
@@ -77,6 +98,7 @@ def for_readme(rows: list[dict], related: str) -> str:
     found = "\n".join(f"- {sentence}" for sentence in sentences(rows))
     few = headlines(rows)
     more = f"These are {len(few)} of the {len(rows)} claims: [all, with the rule of each]({PAGE})."
+    more += at_paper_in_words(rows)
     works = f"Related works ([their claims]({RELATED_PAGE})):"
     return f"{found}\n\n{markdown_table(few, links=True)}\n\n{more}\n\n{works}\n\n{related}"
 
@@ -84,7 +106,8 @@ def for_readme(rows: list[dict], related: str) -> str:
 def for_page(rows: list[dict]) -> str:
     """What stands between the markers of docs/claims.md: counts, the table, and the rules."""
     table = markdown_table(rows, links=True, top="../")
-    return f"{in_sentences(rows)}\n\n{table}\n\n## The rules\n\n{rules_table(rows)}"
+    counts = in_sentences(rows) + at_paper_in_words(rows)
+    return f"{counts}\n\n{table}\n\n## The rules\n\n{rules_table(rows)}"
 
 
 def rules_table(rows: list[dict]) -> str:

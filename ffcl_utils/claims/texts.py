@@ -3,15 +3,17 @@
 from pathlib import Path
 
 from ffcl_utils.claims import neighbours, related, tables
-from ffcl_utils.claims.assess import assess
+from ffcl_utils.claims.presets import assess_both, published_with
 
 
 def texts(folder: Path) -> dict[str, str]:
     """What stands between the markers of each file, by its path from the repository's top.
 
-    folder: of a preset's results. Raises RecordError as `assess` does.
+    folder: of a preset's results; those of the other preset beside it are shown too. Raises
+    RecordError as `assess` does.
     """
-    rows = assess(folder)
+    folder = published_with(folder)
+    rows = assess_both(folder)
     return {
         "README.md": tables.for_readme(rows, related.table(rows)),
         tables.PAGE: tables.for_page(rows),

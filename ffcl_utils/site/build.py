@@ -9,14 +9,14 @@ from pathlib import Path
 import nbformat
 
 from ffcl_utils.claims import related, tables
-from ffcl_utils.claims.assess import assess
+from ffcl_utils.claims.presets import PAPER, assess_both, paper_beside
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import OutputError, read_json, swap_folder, write_json
 from ffcl_utils.paths import RESULTS
 from ffcl_utils.records.contents import files_of
 from ffcl_utils.records.results import result_folder
 from ffcl_utils.site import notebooks, pages, play
-from ffcl_utils.workflow.runs import runs
+from ffcl_utils.workflow.runs import RunEntry, runs
 
 # The list of its own files that a site has, by which it is known to be one.
 CONTENTS = "site.json"
@@ -38,7 +38,9 @@ class SiteError(UserError):
 
 
 def build(results: str, target: Path, repository: str = "") -> None:
-    """Make the site of a finished run; "" for the committed reference run.
+    """Make the site of a finished run; "" for the committed reference runs.
+
+    Of results at short, those at paper that lie beside them have pages in a folder of their own.
 
     repository: "owner/name" on GitHub, for links that open the notebooks in Binder and Colab.
     Verdicts are computed anew. Raises FileNotFoundError where there are no results, RecordError
@@ -50,10 +52,10 @@ def build(results: str, target: Path, repository: str = "") -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".site-") as temporary:
         source, site = Path(temporary) / "source", Path(temporary) / "site"
-        names = _write_sources(folder, source, repository)
+        shown = _write_sources(folder, source, repository)
         _run_sphinx(source, site, Path(temporary) / "doctrees")
-        for name in names:
-            _copy(folder / name, site / name)
+        for address, result in shown.items():
+            _copy(result, site / address)
         play.export(site / "play")
         files = sorted(path.relative_to(site) for path in site.rglob("*") if path.is_file())
         write_json(site / CONTENTS, [path.as_posix() for path in files])
@@ -74,11 +76,14 @@ def _check_target(target: Path) -> None:
         )
 
 
-def _write_sources(folder: Path, source: Path, repository: str) -> list[str]:
-    """Write what Sphinx reads; returns the names of the runs that have a page."""
-    rows = assess(folder)
-    shown = [entry for entry in runs() if (folder / entry.name / "executed.ipynb").is_file()]
-    names = [entry.name for entry in shown]
+def _write_sources(folder: Path, source: Path, repository: str) -> dict[str, Path]:
+    """Write what Sphinx reads; returns the folder of each result that has a page, by address."""
+    rows, paper = assess_both(folder), paper_beside(folder)
+    entries = _with_a_page(folder)
+    names = [entry.name for entry in entries]
+    at_paper = [entry.name for entry in _with_a_page(paper)] if paper else []
+    shown = {name: folder / name for name in names}
+    shown |= {f"{PAPER}/{name}": paper / name for name in at_paper}
     shutil.copytree(pages.DOCS / "_static", source / "_static")
     for name in ("conf.py", "docutils.conf"):
         shutil.copyfile(pages.DOCS / name, source / name)
@@ -87,7 +92,7 @@ def _write_sources(folder: Path, source: Path, repository: str) -> list[str]:
         text = (pages.DOCS / f"{name}.md").read_text(encoding="utf-8")
         if name == "related":  # its verdicts are those of this run
             text = tables.replace_table(pages.DOCS / "related.md", related.for_page(rows))
-        text, named = pages.hand_written(text, names)
+        text, named = pages.hand_written(text, shown)
         (source / f"{name}.md").write_text(text, encoding="utf-8")
         modules |= named
     if repository:
@@ -96,16 +101,20 @@ def _write_sources(folder: Path, source: Path, repository: str) -> list[str]:
     for name in names:
         nbformat.write(notebooks.page(folder, name), source / f"{name}.ipynb")
         modules |= notebooks.modules(folder, name)
+    for name in at_paper:
+        (source / PAPER).mkdir(exist_ok=True)
+        nbformat.write(notebooks.page(paper, name, folder), source / PAPER / f"{name}.ipynb")
+        modules |= notebooks.modules(paper, name)
     shutil.copytree(RESULTS / "studies", source / "studies")
     (source / "code").mkdir()
     for module in modules:
         path = source / f"{notebooks.code_page(module)}.md"
         path.write_text(pages.code(module), encoding="utf-8")
-    below = [entry for entry in shown if entry.part == "related"]
+    below = [entry for entry in entries if entry.part == "related"]
     with (source / "related.md").open("a", encoding="utf-8") as page:
-        page.write(f"\n{pages.tree(below)}\n")
-    others = [entry for entry in shown if entry not in below]
-    nbformat.write(pages.claims(folder, rows, others), source / "claims.ipynb")
+        page.write(f"\n{pages.tree(below, at_paper)}\n")
+    tree = pages.tree([entry for entry in entries if entry not in below], at_paper)
+    nbformat.write(pages.claims(folder, rows, tree), source / "claims.ipynb")
     nbformat.write(pages.play(), source / "play.ipynb")
     alone = ["play", *written]
     nbformat.write(pages.front(folder, rows, ["claims", *alone]), source / "index.ipynb")
@@ -113,7 +122,11 @@ def _write_sources(folder: Path, source: Path, repository: str) -> list[str]:
         # Pages without others below them have no navigation at their side.
         sidebars: dict[str, list] = {name: [] for name in alone if name != "related" or not below}
         conf.write(f"html_sidebars = {sidebars!r}\n")
-    return names
+    return shown
+
+
+def _with_a_page(folder: Path) -> list[RunEntry]:
+    return [entry for entry in runs() if (folder / entry.name / "executed.ipynb").is_file()]
 
 
 def _run_sphinx(source: Path, site: Path, doctrees: Path) -> None:

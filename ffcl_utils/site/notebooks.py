@@ -25,14 +25,18 @@ _LINK = re.compile(r"\[([^]]+)\]\((?:\.\./)*(?:notebooks/)?(\d\d_[\w-]+)(?:/exec
 _MODULE = re.compile(r"`(ffcl_utils/[\w/]+\.py)`")
 
 
-def page(folder: Path, name: str) -> NotebookNode:
-    """The source of a run's page. folder: of a preset's results. Its links to code need
-    `code_page` of every module that `modules` names."""
+def page(folder: Path, name: str, above: Path | None = None) -> NotebookNode:
+    """The source of a run's page.
+
+    folder: of a preset's results. above: the results whose pages lie one folder higher than this
+    one; None for a page at the top. Its links to code need `code_page` of every module that
+    `modules` names.
+    """
     executed = nbformat.read(folder / name / "executed.ipynb", as_version=4)
     cells = []
     for cell in executed.cells:
         if cell.cell_type == "markdown":
-            cells.append(new_markdown_cell(_with_links(folder, cell.source)))
+            cells.append(new_markdown_cell(_with_links(folder, above, cell.source)))
         elif cell.cell_type == "code":
             saved = _saved_figure(folder, name, cell.source)
             outputs = [shown for out in cell.outputs if (shown := _output(out, saved))]
@@ -88,20 +92,24 @@ def _alternatives() -> dict[str, dict[str, str]]:
     return tomllib.loads(ALTERNATIVES.read_text(encoding="utf-8"))
 
 
-def _with_links(folder: Path, text: str) -> str:
-    text = _LINK.sub(partial(_page_link, folder), text)
-    return _MODULE.sub(_module_link, text)
+def _with_links(folder: Path, above: Path | None, text: str) -> str:
+    text = _LINK.sub(partial(_page_link, folder, above), text)
+    return _MODULE.sub(partial(_module_link, "../" if above else ""), text)
 
 
-def _page_link(folder: Path, link: re.Match) -> str:
+def _page_link(folder: Path, above: Path | None, link: re.Match) -> str:
     """A link to a notebook as one to its page; those that are there to explore have none."""
     text, name = link.groups()
-    return f"[{text}]({name}.ipynb)" if (folder / name).is_dir() else f"{text} (`make lab`)"
+    if (folder / name).is_dir():
+        return f"[{text}]({name}.ipynb)"
+    if above and (above / name).is_dir():
+        return f"[{text}](../{name}.ipynb)"
+    return f"{text} (`make lab`)"
 
 
-def _module_link(named: re.Match) -> str:
+def _module_link(top: str, named: re.Match) -> str:
     path = named[1]
-    return f"[`{path}`]({code_page(path)}.md)" if (ROOT / path).is_file() else named[0]
+    return f"[`{path}`]({top}{code_page(path)}.md)" if (ROOT / path).is_file() else named[0]
 
 
 def _saved_figure(folder: Path, name: str, source: str) -> str:

@@ -2,12 +2,14 @@
 
 import html
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 from ffcl_utils.claims import findings, tables
+from ffcl_utils.claims.presets import PAPER, paper_beside
 from ffcl_utils.explore.launchers import binder_address, colab_address
 from ffcl_utils.paths import ROOT
 from ffcl_utils.records.results import run_summary
@@ -35,7 +37,7 @@ LAUNCHERS = "# Open the notebooks\n\nEach in the browser, on a machine of Binder
 def front(folder: Path, rows: list[dict], pages: list[str]) -> NotebookNode:
     """The first page: what this is, what was found, two pictures, the headline claims.
 
-    rows: of `assess`. pages: those that the site's navigation names, in their order.
+    rows: of `assess_both`. pages: those that the site's navigation names, in their order.
     """
     text = (DOCS / "front.md").read_text(encoding="utf-8")
     cells = [new_markdown_cell(text), *map(html_cell, _warnings(rows))]
@@ -47,10 +49,10 @@ def front(folder: Path, rows: list[dict], pages: list[str]) -> NotebookNode:
     return notebook([*cells, new_markdown_cell(_tree(pages))])
 
 
-def claims(folder: Path, rows: list[dict], entries: list[RunEntry]) -> NotebookNode:
+def claims(folder: Path, rows: list[dict], tree: str) -> NotebookNode:
     """All claims, with what each verdict rests on, and where the runs come from.
 
-    entries: the runs with a page, which stand below this one in the navigation.
+    rows: of `assess_both`. tree: of the pages of runs, below this one in the navigation.
     """
     cells = [new_markdown_cell(CLAIMS), *map(html_cell, _warnings(rows)), html_cell(_claims(rows))]
     rules = _table(
@@ -58,21 +60,31 @@ def claims(folder: Path, rows: list[dict], entries: list[RunEntry]) -> NotebookN
         [[html.escape(row[key]) for key in ("id", "rule", "fixed")] for row in rows],
     )
     cells += [new_markdown_cell("## What each verdict rests on"), html_cell(rules)]
-    origin = run_summary(folder).to_html(border=0)
-    cells += [new_markdown_cell("## Where the figures come from"), html_cell(origin)]
-    return notebook([*cells, new_markdown_cell(tree(entries))])
+    cells += [new_markdown_cell("## Where the figures come from")]
+    for results in filter(None, (paper_beside(folder), folder)):
+        cells += [new_markdown_cell(f"The preset *{results.name}*:")]
+        cells += [html_cell(run_summary(results).to_html(border=0))]
+    return notebook([*cells, new_markdown_cell(tree)])
 
 
-def tree(entries: list[RunEntry]) -> str:
-    """Markdown that places the pages of runs below this one in the navigation."""
-    return _tree([f"{entry.heading} <{entry.name}>" for entry in entries])
+def tree(entries: list[RunEntry], at_paper: Collection[str] = ()) -> str:
+    """Markdown that places the pages of runs below this one in the navigation.
+
+    at_paper: the names of those that have another page, at the preset paper.
+    """
+    titles = []
+    for entry in entries:
+        titles += [f"{entry.heading} <{entry.name}>"]
+        if entry.name in at_paper:
+            titles += [f"{entry.heading}, at paper <{PAPER}/{entry.name}>"]
+    return _tree(titles)
 
 
-def hand_written(text: str, names: list[str]) -> tuple[str, set[str]]:
+def hand_written(text: str, addresses: Collection[str]) -> tuple[str, set[str]]:
     """Markdown of a page in docs/, with links that lead to pages, and the modules it links to.
 
-    text: of the page. names: of the runs with a page. A link to anything else than a page becomes
-    its text: the site may lie on another machine than the repository.
+    text: of the page. addresses: of the runs' pages, without their ending. A link to anything else
+    than a page becomes its text: the site may lie on another machine than the repository.
     """
     modules = set()
 
@@ -82,8 +94,9 @@ def hand_written(text: str, names: list[str]) -> tuple[str, set[str]]:
             module = address.removeprefix("../")
             modules.add(module)
             return f"[{text}]({code_page(module)}.md)"
-        run = re.fullmatch(r"\.\./results/\w+/([\w-]+)/executed\.ipynb", address)
-        return f"[{text}]({run[1]}.ipynb)" if run and run[1] in names else text
+        run = re.fullmatch(r"\.\./results/(\w+/([\w-]+))/executed\.ipynb", address)
+        pages = [page for page in (run.groups() if run else ()) if page in addresses]
+        return f"[{text}]({pages[0]}.ipynb)" if pages else text
 
     text = _COMMENT.sub("", text)
     text = text.replace("](../results/studies/", "](studies/").replace(
@@ -123,6 +136,7 @@ def _warnings(rows: list[dict]) -> list[str]:
 
 def _claims(rows: list[dict]) -> str:
     """Claims as a table whose rows can be filtered by verdict (docs/_static/claims.js)."""
+    two = any(row["beside"] for row in rows)
     lines = [
         [
             html.escape(row["id"]),
@@ -130,16 +144,18 @@ def _claims(rows: list[dict]) -> str:
             html.escape(row["statement"]),
             html.escape(row["paper_value"]),
             html.escape(tables.ours_in_words(row)),
+            *([html.escape(tables.beside_in_words(row))] if two else []),
             _link(row),
         ]
         for row in rows
     ]
-    return _table(("", "verdict", "claim", "paper", "ours", "notebook"), lines, "claims")
+    short = ("short",) * two
+    return _table(("", "verdict", "claim", "paper", "ours", *short, "notebook"), lines, "claims")
 
 
 def _link(row: dict) -> str:
     number = row["notebook"].partition("_")[0]
-    return f'<a href="{row["run"]}.html">{number}</a>' if row["preset"] else number
+    return f'<a href="{row["place"]}{row["run"]}.html">{number}</a>' if row["preset"] else number
 
 
 def _table(columns: tuple[str, ...], rows: list[list[str]], kind: str = "plain") -> str:

@@ -47,7 +47,7 @@ LARGER = {
         "convolutional": True,
         "pools": (1, 2, 3),
         "seeds": 5,
-        "epochs": 40,
+        "epochs": 20,
         "dropout": 0.1,
         "input_dropout": 0.0,
     },

@@ -17,6 +17,7 @@ from ffcl_utils.claims.judges import (
     IntervalAbove,
     Judge,
     MeanAtLeast,
+    MeanNear,
     MeanWithin,
     ShareOfSeeds,
 )
@@ -34,6 +35,7 @@ EVERY_JUDGE = [
     Exactly(expected=0),
     IntervalAbove(bound=0.1),
     BestOfSubsetWithin(low=0.58, high=0.68, runs=1),
+    MeanNear(figure=0.9316, near=0.005, margin=0.01),
 ]
 # The test process may flush subnormal numbers to zero, as training does.
 figure = st.floats(-2, 2, allow_subnormal=False)
@@ -82,6 +84,23 @@ def test_exponential_for_a_share_of_seeds(passes, verdict):
 )
 def test_mean_within_the_printed_range(values, verdict):
     assert BAND.verdict(np.array(values)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ([0.93, 0.94], "reproduced"),
+        ([0.936, 0.9372], "reproduced"),  # 0.005 away, though not in floats
+        ([0.9266, 0.9266], "reproduced"),
+        ([0.9367, 0.9367], "partly"),
+        ([0.9417, 0.9217, 0.9417, 0.9417], "partly"),
+        ([0.9216, 0.9216], "partly"),
+        ([0.9417, 0.9417], "not reproduced"),
+        ([0.90, 0.93], "not reproduced"),
+    ],
+)
+def test_mean_near_one_printed_run(values, verdict):
+    assert MeanNear(figure=0.9316, near=0.005, margin=0.01).verdict(np.array(values)) == verdict
 
 
 @pytest.mark.parametrize(
@@ -238,6 +257,10 @@ def test_rules_as_sentences():
         "at least 80 % of the seeds pass (it passes): reproduced; at least 50 %: partly; "
         "otherwise not"
     )
+    assert MeanNear(figure=0.9316, near=0.005, margin=0.01).rule("%") == (
+        "mean over the seeds at most 0.5 points from 93.16 %: reproduced; at most 1 point: partly; "
+        "otherwise not"
+    )
     assert IntervalAbove(bound=0.003).rule("%") == (
         "95 % interval of the difference over seeds above 0.3 points: reproduced; above 0: partly; "
         "otherwise not"
@@ -254,6 +277,8 @@ def test_rules_as_sentences():
         (MeanAtLeast, {"reproduced": 0.5, "partly": 0.8}),
         (ShareOfSeeds, {"reproduced": 1.5, "partly": 0.8, "criterion": "it passes"}),
         (ShareOfSeeds, {"reproduced": 0.8, "partly": 0.5}),
+        (MeanNear, {"figure": 0.9, "near": 0.1, "margin": 0.1}),
+        (MeanNear, {"figure": 0.9, "near": -0.1, "margin": 0.1}),
         (Exactly, {"expected": "0"}),
         (IntervalAbove, {"bound": -0.1}),
         (BestOfSubsetWithin, {"low": 0.5, "high": 0.6, "runs": 0}),

@@ -18,7 +18,9 @@ from ffcl_utils.paths import NOTEBOOKS
 from ffcl_utils.site import pages as site_pages
 from ffcl_utils.site.build import SiteError, _run_sphinx
 from ffcl_utils.site.notebooks import ALTERNATIVES
-from tests.site.conftest import REFERENCE, Page, figures_made, make_results
+from ffcl_utils.workflow import runs
+from tests.claims.records import PAPERS, write_records
+from tests.site.conftest import REFERENCE, Page, execute_in_name_only, figures_made, make_results
 
 IMAGES = {"image/png", "image/svg+xml"}
 
@@ -240,3 +242,25 @@ def test_a_public_copy_gets_links_to_binder_and_colab(pages, of_a_forger):
     assert len(binder) == len(list(NOTEBOOKS.glob("*.ipynb")))
     assert len(colab) == 3
     assert all("some-one/copy" in link for link in binder + colab)
+
+
+def test_results_at_paper_have_pages_of_their_own(tmp_path):
+    run = "03_forward_forward"
+    claims = [claim for claim in PAPERS if claim.run in (run, "01_improved_ffcl_accuracy")]
+    for preset, chosen in (("short", claims), ("paper", [c for c in claims if c.run == run])):
+        write_records(tmp_path / preset, chosen, preset=preset)
+        for name in {claim.run for claim in chosen}:
+            execute_in_name_only(tmp_path / preset, runs.run(name))
+    folder = tmp_path / "site"
+    site.build(str(tmp_path / "short"), folder)
+    shown = Page(folder / "claims.html")
+    assert f"paper/{run}.html" in shown.links and f"{run}.html" in shown.links
+    assert "at paper" in shown.text and "The preset paper :" in shown.text
+    page = Page(folder / "paper" / f"{run}.html")
+    assert page.images
+    for link in [image["src"] for image in page.images] + page.links:
+        address = unquote(link.partition("#")[0])
+        if address and ":" not in address:
+            assert (folder / "paper" / address).exists(), link
+    assert "../01_improved_ffcl_accuracy.html" in page.links
+    assert (folder / "paper" / run / "metrics.json").is_file()

@@ -9,6 +9,7 @@ import torch
 from ffcl_utils.analysis.sparsity import hoyer_sparsity
 from ffcl_utils.config import ConfigError
 from ffcl_utils.studies import models
+from ffcl_utils.studies.printed import OTHERS
 
 
 def test_settings_go_to_the_models_that_have_them():
@@ -27,6 +28,30 @@ def test_short_is_what_the_reference_was_trained_with():
     assert [c.batch_size for c in configs.values()] == [512, 1024, 1024, 1024]
     assert [c.learning_rate for c in configs.values()] == [0.01, 1e-3, 1e-4, 0.01]
     assert {c.products for c in configs.values()} == {"auto"}
+
+
+def test_paper_is_what_the_authors_configured():
+    """And the rate of 0.01 for BP as long as in their printed outputs."""
+    for dataset, ff in (("mnist", 1200), ("fashion_mnist", 100)):
+        configs = models.configure("paper", dataset=dataset)
+        assert [c.epochs for c in configs.values()] == [ff, 300, 80, 20]
+        assert [c.batch_size for c in configs.values()] == [1024, 1024, 2048, 2048]
+        assert [c.learning_rate for c in configs.values()] == [0.01, 1e-4, 1e-4, 0.01]
+    assert {c.epochs for c in models.configure("paper", epochs=7).values()} == {7}
+    assert models.configure("paper", epochs=None) == models.configure("paper")
+
+
+def test_the_nearest_printed_run_is_the_one_whose_figures_ours_are():
+    plotted, (accuracy, hoyer) = "FF, batch 1024, the plotted run", OTHERS[0]
+    layers = np.repeat(np.array(hoyer)[:, None], 3, axis=1)
+    found = {"FF": models.Measured(np.full((3, 100), accuracy), layers)}
+    table = models.nearest_printed(found, "mnist")
+    assert list(table.index[:2]) == ["ours", plotted] and len(table) == 1 + 8 + len(OTHERS)
+    assert list(table.loc[plotted]) == [93.76, 0.845, 0.633, 0.756, 0.0]
+    assert table["largest difference"].is_monotonic_increasing
+    longest = table.loc["FF, 1200 epochs, rate 0.01, batch 512"]
+    assert longest["largest difference"] == pytest.approx(0.756 - 0.139)
+    assert list(models.nearest_printed(found, "fashion_mnist").index) == ["ours"]
 
 
 def test_too_few_permutations_are_refused():

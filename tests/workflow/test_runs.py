@@ -88,7 +88,7 @@ def test_long_runs_are_not_of_every_preset():
     assert runs.run("13_deeper-fashion_mnist").presets == ["short"]
     some = {"05_unseen_classes-fashion_mnist", "12_neighbours-relaxations"}
     some |= {"12_neighbours-fashion_mnist", "13_deeper-fashion_mnist"}
-    # Forty epochs of wide or convolutional networks, which no few images make short.
+    # Twenty or forty epochs of wide or convolutional networks, which no few images make short.
     for network in ("wide", "shifted", "convolutional"):
         name = f"08_beyond_63-{network}"
         assert runs.run(name).presets == ["short", "paper"]

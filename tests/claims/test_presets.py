@@ -1,0 +1,77 @@
+"""Two presets side by side: what was judged at the papers' own settings comes first."""
+
+import pytest
+
+from ffcl_utils.claims.assess import assess
+from ffcl_utils.claims.ledger import claim, ledger
+from ffcl_utils.claims.presets import assess_both, paper_beside, published_with
+from ffcl_utils.claims.tables import AT_SHORT, at_paper_in_words, for_page, markdown_table
+from tests.claims.records import PAPERS, write_records
+
+OF_FF = [claim for claim in PAPERS if claim.run == "03_forward_forward"]
+
+
+@pytest.fixture
+def results(tmp_path):
+    """All claims of the papers at short; those of notebook 03 at paper too."""
+    write_records(tmp_path / "short")
+    write_records(tmp_path / "paper", OF_FF, (0.94, 0.95, 0.96), preset="paper")
+    return tmp_path
+
+
+def test_rows_are_those_of_paper_where_it_has_them_with_short_beside(results):
+    rows = {row["id"]: row for row in assess_both(results / "short")}
+    at_short = {row["id"]: row for row in assess(results / "short")}
+    at_paper = {row["id"]: row for row in assess(results / "paper")}
+    assert list(rows) == [c.id for c in ledger() if c.id in at_short | at_paper]
+    for id, row in rows.items():
+        if id in {claim.id for claim in OF_FF}:
+            assert row == at_paper[id] | {"beside": at_short[id], "place": "paper/"}
+        elif claim(id).presets == ["paper"]:
+            assert row == at_paper[id] | {"beside": None, "place": "paper/"}
+        else:
+            assert row == at_short[id] | {"beside": None, "place": ""}
+    assert rows["B1"]["preset"] == "paper" and rows["B1"]["ours"]["n_seeds"] == 3
+
+
+def test_tables_have_both_figures_and_verdicts(results):
+    rows = assess_both(results / "short")
+    lines = {line.split(" | ")[0]: line for line in markdown_table(rows, True).splitlines()}
+    assert AT_SHORT in lines["| "]
+    assert "95.0 ± 1.0 %, best 96.0 % (3 seeds)" in lines["| B1"]
+    assert "60.5 ± 0.7 %, best 61.0 % (2 seeds): not reproduced" in lines["| B1"]
+    assert "results/paper/03_forward_forward/executed.ipynb" in lines["| B1"]
+    assert "results/short/01_improved_ffcl_accuracy/executed.ipynb" in lines["| A1"]
+    assert len({line.count(" | ") for line in lines.values()}) == 1
+    judged = sum(claim.run == "03_forward_forward" for claim in ledger())
+    said = f"{judged} of the {len(rows)} were judged at the preset *paper*"
+    assert said in at_paper_in_words(rows) and said in for_page(rows)
+
+
+def test_without_results_at_paper_all_is_as_it_was(results):
+    write_records(results / "alone" / "short")
+    rows = assess_both(results / "alone" / "short")
+    assert [row["verdict"] for row in rows] == [
+        row["verdict"] for row in assess(results / "alone" / "short")
+    ]
+    assert AT_SHORT not in markdown_table(rows) and at_paper_in_words(rows) == ""
+
+
+def test_what_cannot_be_judged_at_paper_is_left_to_short(results):
+    for changed, preset in (({"epochs": [3, 1200]}, "paper"), ({}, "smoke")):
+        write_records(results / "paper", OF_FF, changed=changed, preset=preset)
+        (row,) = (row for row in assess_both(results / "short") if row["id"] == "B1")
+        assert (row["preset"], row["beside"], row["place"]) == ("short", None, "")
+
+
+def test_what_was_judged_at_paper_alone_has_nothing_beside_it(results):
+    (results / "short" / "03_forward_forward" / "metrics.json").unlink()
+    (row,) = (row for row in assess_both(results / "short") if row["id"] == "B1")
+    assert (row["preset"], row["beside"]) == ("paper", None)
+
+
+def test_either_folder_leads_to_both(results):
+    short, paper = results / "short", results / "paper"
+    assert paper_beside(short) == paper and paper_beside(paper) is None
+    assert published_with(paper) == published_with(short) == short
+    assert published_with(results / "runs") == results / "runs"

@@ -26,6 +26,8 @@ NOT_LEARNING = {
     "learning/history.py",
     "rules/__init__.py",
 }
+# By what products are rounded to where a machine may choose, the device that does so.
+MACHINES = {"float32": "cpu", "bfloat16": "cpu", "tf32": "cuda"}
 # Of a rule's class: what it declares, and methods that refuse or only look at a trained network.
 _NOT_LEARNT = {
     "backward_pass",
@@ -52,8 +54,19 @@ def key(config: RuleConfig) -> str:
 
     It does not depend on the seeds nor on the preset's name.
     """
-    text = json.dumps(content(config), sort_keys=True)
-    return f"{config.rule}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return _key(content(config))
+
+
+def keys_elsewhere(config: RuleConfig) -> dict[str, str]:
+    """By precision, the key of the same networks on a machine that rounds products otherwise."""
+    here = content(config)
+    if config.products != "auto":
+        return {}
+    return {
+        precision: _key(here | {"precision": precision, "device": kind})
+        for precision, kind in MACHINES.items()
+        if precision != here["precision"]
+    }
 
 
 def content(config: RuleConfig) -> dict:
@@ -68,6 +81,11 @@ def content(config: RuleConfig) -> dict:
         "torch": version("torch"),
         "code": code_hash(PACKAGE / "rules" / f"{config.rule}.py"),
     }
+
+
+def _key(content: dict) -> str:
+    text = json.dumps(content, sort_keys=True)
+    return f"{content['rule']}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 @cache

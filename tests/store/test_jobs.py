@@ -15,7 +15,7 @@ import torch
 from ffcl_utils import rules, store
 from ffcl_utils.config import ConfigError
 from ffcl_utils.paths import ROOT
-from ffcl_utils.store import Job, JobError, missing
+from ffcl_utils.store import Job, JobError, keys, missing
 from ffcl_utils.store.jobs import fill, network_file
 from ffcl_utils.store.networks import StoreError, load_arrays
 from ffcl_utils.store.reader import read, train_missing
@@ -59,6 +59,17 @@ def test_settings_that_cannot_learn_from_the_data_are_refused_and_leave_nothing(
     with pytest.raises(ConfigError, match="batch_size=33: 100 training images leave"):
         store.train(Job(refused), tmp_path)
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_networks_of_a_machine_that_rounds_are_others_and_are_noticed(few, tmp_path, monkeypatch):
+    job = Job(config(products="auto"))
+    monkeypatch.setattr(keys, "rounding", lambda: "bfloat16")
+    store.train(Job(config(products="auto", seeds=1)), tmp_path)
+    monkeypatch.setattr(keys, "rounding", lambda: "float32")
+    assert store.trained_elsewhere(job, tmp_path) == set()  # of two seeds it has one
+    assert store.trained_elsewhere(Job(job.config.of_seeds(0, 1)), tmp_path) == {"bfloat16"}
+    assert store.trained_elsewhere(Job(config(seeds=1)), tmp_path) == set()
+    assert seeds_of(missing([job], tmp_path)) == [([0, 1], False)]
 
 
 def test_a_network_that_several_want_is_trained_once(tmp_path):

@@ -178,6 +178,16 @@ def test_every_job_waits_for_what_it_reads(project):
     assert trainings == sorted(trainings, reverse=True)
 
 
+def test_trainings_of_a_machine_of_another_kind_are_said(project, monkeypatch):
+    assert len(project.plan().summary().splitlines()) == 1
+    monkeypatch.setattr(planning.store, "trained_elsewhere", lambda *_: {"bfloat16"})
+    planned = project.plan()
+    trainings = sum(job.training is not None for job in planned.jobs.values())
+    said = f"{trainings} of the trainings are in the store from a machine that takes products in"
+    assert planned.summary().splitlines()[1].startswith(f"{said} bfloat16. This one takes them in")
+    assert read_plan(project.file) == planned
+
+
 def test_with_everything_there_nothing_is_made(finished):
     assert finished.plan().jobs == {}
     assert "up to date" in finished.plan().summary()

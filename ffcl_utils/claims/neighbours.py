@@ -19,7 +19,7 @@ def for_page(folder: Path) -> str:
 
     folder: of a preset's results. Where notebook 12 has not been run, or with other settings than
     those of the short preset, a sentence says so. The columns of costs, of Fashion-MNIST and of the
-    published settings (the preset paper) are there where these were found.
+    preset paper are there where these were found.
     """
     found = _table_of(folder / RUN, SHORT)
     if found is None:
@@ -41,7 +41,7 @@ def for_page(folder: Path) -> str:
             columns[title] = [_number(values.get(name)) for name in found.index]
     paper = paper_beside(folder)
     others = {
-        "at published settings, %": _table_of(paper / RUN, PAPER) if paper else None,
+        "at *paper*, %": _table_of(paper / RUN, PAPER) if paper else None,
         "Fashion-MNIST, %": _table_of(folder / CLOTHES, SHORT),
     }
     for title, other in others.items():

@@ -6,13 +6,13 @@ from pathlib import Path
 from ffcl_utils.claims.assess import NO_RESULT, NOT_COMPARABLE, ours_in_words
 from ffcl_utils.claims.findings import sentences
 from ffcl_utils.claims.judges import REPRODUCED
-from ffcl_utils.claims.ledger import OURS
+from ffcl_utils.claims.ledger import OURS, ledger
 from ffcl_utils.config import SYNTHETIC
 from ffcl_utils.data.files import FULL
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import write_whole
 
-AT_SHORT = "at *short*"
+BESIDE = "at short"  # the column of figures and verdicts at short, beside those at paper
 PAGE, RELATED_PAGE = "docs/claims.md", "docs/related.md"  # of all claims; of related works
 START, END = "<!-- claims: generated from results/ -->", "<!-- end of claims -->"
 # The claims that a first look needs: accuracy, decay and locality of the twins; accuracy, sparsity
@@ -29,13 +29,13 @@ class MarkerError(UserError, ValueError):
 def markdown_table(rows: list[dict], links: bool = False, top: str = "") -> str:
     """Claims as a Markdown table: paper, ours with spread and seeds, verdict, notebook.
 
-    Where a claim has a row at short beside that at paper, a column has its figure and verdict.
+    Where some rows are at paper, a column has figure and verdict at short of these.
     links: to the executed notebooks. top: the way from the text's folder to the repository's top.
     """
     columns = ["", "claim", "paper", "ours", "verdict", "notebook"]
-    two = any(row.get("beside") for row in rows)
+    two = are_of_two_presets(rows)
     if two:
-        columns.insert(-1, AT_SHORT)
+        columns.insert(-1, BESIDE)
     lines = []
     for row in rows:
         shown = row["notebook"]
@@ -48,13 +48,24 @@ def markdown_table(rows: list[dict], links: bool = False, top: str = "") -> str:
                 row["id"],
                 row["statement"],
                 row["paper_value"],
-                ours_in_words(row),
+                with_preset(row, two),
                 f"**{row['verdict']}**",
                 *([beside_in_words(row)] if two else []),
                 shown,
             ]
         )
     return markdown(columns, lines)
+
+
+def are_of_two_presets(rows: list[dict]) -> bool:
+    """Whether some rows are at paper, in a table of results at short."""
+    return any(row.get("place") for row in rows)
+
+
+def with_preset(row: dict, two: bool) -> str:
+    """The figure of a row; two: with its preset, in a table of two."""
+    preset = f" at {row['preset']}" if two and row["preset"] else ""
+    return f"{ours_in_words(row)}{preset}"
 
 
 def beside_in_words(row: dict) -> str:
@@ -84,7 +95,10 @@ def at_paper_in_words(rows: list[dict]) -> str:
     judged = sum(bool(row.get("place")) for row in rows)
     if not judged:
         return ""
-    return f" {judged} of the {len(rows)} were judged at the preset *paper*, the others at *short*."
+    return (
+        f" Judged at the preset *paper*, the papers' own settings: {judged} of {len(rows)}; what "
+        "*short* said of these stands beside them."
+    )
 
 
 def headlines(rows: list[dict]) -> list[dict]:
@@ -104,10 +118,18 @@ def for_readme(rows: list[dict], related: str) -> str:
 
 
 def for_page(rows: list[dict]) -> str:
-    """What stands between the markers of docs/claims.md: counts, the table, and the rules."""
+    """What stands between the markers of docs/claims.md: counts, the table, and the rules.
+
+    Those of claims about the preset paper alone are there before it has been run.
+    """
     table = markdown_table(rows, links=True, top="../")
     counts = in_sentences(rows) + at_paper_in_words(rows)
-    return f"{counts}\n\n{table}\n\n## The rules\n\n{rules_table(rows)}"
+    waiting = [
+        {"id": claim.id, "rule": claim.rule, "fixed": claim.fixed}
+        for claim in ledger()
+        if claim.presets == ["paper"] and claim.id not in {row["id"] for row in rows}
+    ]
+    return f"{counts}\n\n{table}\n\n## The rules\n\n{rules_table(rows + waiting)}"
 
 
 def rules_table(rows: list[dict]) -> str:

@@ -61,22 +61,24 @@ def claims(folder: Path, rows: list[dict], tree: str) -> NotebookNode:
     )
     cells += [new_markdown_cell("## What each verdict rests on"), html_cell(rules)]
     cells += [new_markdown_cell("## Where the figures come from")]
-    for results in filter(None, (paper_beside(folder), folder)):
-        cells += [new_markdown_cell(f"The preset *{results.name}*:")]
-        cells += [html_cell(run_summary(results).to_html(border=0))]
+    if paper := paper_beside(folder):
+        cells += [new_markdown_cell(f"At *{PAPER}*:")]
+        cells += [html_cell(run_summary(paper).to_html(border=0)), new_markdown_cell("At *short*:")]
+    cells += [html_cell(run_summary(folder).to_html(border=0))]
     return notebook([*cells, new_markdown_cell(tree)])
 
 
-def tree(entries: list[RunEntry], at_paper: Collection[str] = ()) -> str:
+def tree(entries: list[RunEntry], addresses: Collection[str]) -> str:
     """Markdown that places the pages of runs below this one in the navigation.
 
-    at_paper: the names of those that have another page, at the preset paper.
+    addresses: of all pages of runs; those at the preset paper begin with its name.
     """
-    titles = []
-    for entry in entries:
-        titles += [f"{entry.heading} <{entry.name}>"]
-        if entry.name in at_paper:
-            titles += [f"{entry.heading}, at paper <{PAPER}/{entry.name}>"]
+    titles = [
+        f"{entry.heading}{words} <{address}>"
+        for entry in entries
+        for address, words in ((entry.name, ""), (f"{PAPER}/{entry.name}", ", at paper"))
+        if address in addresses
+    ]
     return _tree(titles)
 
 
@@ -136,14 +138,14 @@ def _warnings(rows: list[dict]) -> list[str]:
 
 def _claims(rows: list[dict]) -> str:
     """Claims as a table whose rows can be filtered by verdict (docs/_static/claims.js)."""
-    two = any(row["beside"] for row in rows)
+    two = tables.are_of_two_presets(rows)
     lines = [
         [
             html.escape(row["id"]),
             f'<span class="verdict {row["verdict"].replace(" ", "-")}">{row["verdict"]}</span>',
             html.escape(row["statement"]),
             html.escape(row["paper_value"]),
-            html.escape(tables.ours_in_words(row)),
+            html.escape(tables.with_preset(row, two)),
             *([html.escape(tables.beside_in_words(row))] if two else []),
             _link(row),
         ]

@@ -103,14 +103,13 @@ def _contiguous(lacking: dict[int, bool], size: int) -> list[list[int]]:
 
 
 def trained_elsewhere(job: Job, store: Path) -> set[str]:
-    """The precisions in which machines of another kind have trained a job's networks, all of them.
+    """The kinds of other machines that have trained all networks of a job, as `keys_elsewhere`.
 
-    Such networks are no other ones than those of this machine to a reader of the settings, but to
-    the last bit they are, so that they are trained again here.
+    Their networks have the same settings, but not the same bits: they are trained again here.
     """
     return {
-        precision
-        for precision, name in keys_elsewhere(job.config).items()
+        kind
+        for kind, name in keys_elsewhere(job.config).items()
         if all(is_stored(store / name, s, job.snapshots) for s in job.config.seed_list)
     }
 

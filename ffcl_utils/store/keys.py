@@ -26,8 +26,9 @@ NOT_LEARNING = {
     "learning/history.py",
     "rules/__init__.py",
 }
-# By what products are rounded to where a machine may choose, the device that does so.
-MACHINES = {"float32": "cpu", "bfloat16": "cpu", "tf32": "cuda"}
+DEVICES = {"cpu": "CPU", "cuda": "GPU"}
+# In what "auto" takes products, on which device.
+KINDS = {("float32", "cpu"), ("bfloat16", "cpu"), ("tf32", "cuda")}
 # Of a rule's class: what it declares, and methods that refuse or only look at a trained network.
 _NOT_LEARNT = {
     "backward_pass",
@@ -58,14 +59,18 @@ def key(config: RuleConfig) -> str:
 
 
 def keys_elsewhere(config: RuleConfig) -> dict[str, str]:
-    """By precision, the key of the same networks on a machine that rounds products otherwise."""
+    """The keys of the same settings on machines of another kind, by "bfloat16 on a CPU" and so on.
+
+    products="auto" rounds as the machine does; "float32" does not, but a GPU adds up otherwise.
+    """
     here = content(config)
-    if config.products != "auto":
-        return {}
+    kinds = KINDS if config.products == "auto" else {("float32", device) for device in DEVICES}
     return {
-        precision: _key(here | {"precision": precision, "device": kind})
-        for precision, kind in MACHINES.items()
-        if precision != here["precision"]
+        f"{precision} on a {DEVICES[device]}": _key(
+            here | {"precision": precision, "device": device}
+        )
+        for precision, device in sorted(kinds)
+        if (precision, device) != (here["precision"], here["device"])
     }
 
 

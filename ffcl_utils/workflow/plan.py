@@ -66,7 +66,7 @@ def plan(preset: str, studies: bool, embedded: set[str], folder: Path, file: Pat
             wanted.append(Wanted(entry.name, entry, folder / entry.name, parameters))
     jobs, identities = plan_runs(wanted, folder / "logs", file)
     jobs |= _conclusion(folder, identities, list(jobs))
-    return Plan(preset=preset, folder=as_given(folder), jobs=jobs, notes=_notes(jobs))
+    return Plan(preset=preset, folder=as_given(folder), jobs=jobs, notes=notes(jobs))
 
 
 def plan_runs(
@@ -89,18 +89,18 @@ def plan_runs(
     return jobs, identities
 
 
-def _notes(jobs: dict[str, PlannedJob]) -> list[str]:
+def notes(jobs: dict[str, PlannedJob]) -> list[str]:
     """Which trainings the store has from machines of another kind, as after a change of machine."""
     trainings = [store.Job.from_json(job.training) for job in jobs.values() if job.training]
     kinds = Counter(
-        precision
+        kind
         for training in trainings
-        for precision in store.trained_elsewhere(training, store.store_folder())
+        for kind in store.trained_elsewhere(training, store.store_folder())
     )
     return [
-        f"{count} of the trainings are in the store from a machine that takes products in "
-        f"{precision}. This one takes them in {rounding()}: these networks are trained again"
-        for precision, count in kinds.items()
+        f"Of these trainings, {count} were made before, in {kind}. Here products are in "
+        f"{rounding()}, on another kind of machine, so they are made again."
+        for kind, count in sorted(kinds.items())
     ]
 
 

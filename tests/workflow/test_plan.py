@@ -180,11 +180,18 @@ def test_every_job_waits_for_what_it_reads(project):
 
 def test_trainings_of_a_machine_of_another_kind_are_said(project, monkeypatch):
     assert len(project.plan().summary().splitlines()) == 1
-    monkeypatch.setattr(planning.store, "trained_elsewhere", lambda *_: {"bfloat16"})
+
+    def trained_elsewhere(job, folder):
+        assert folder == planning.store.store_folder()
+        return {"bfloat16 on a CPU"} if job.config.rule == "backprop" else set()
+
+    monkeypatch.setattr(planning.store, "trained_elsewhere", trained_elsewhere)
     planned = project.plan()
-    trainings = sum(job.training is not None for job in planned.jobs.values())
-    said = f"{trainings} of the trainings are in the store from a machine that takes products in"
-    assert planned.summary().splitlines()[1].startswith(f"{said} bfloat16. This one takes them in")
+    trainings = [job.training for job in planned.jobs.values() if job.training]
+    count = sum(training["key"].startswith("backprop-") for training in trainings)
+    assert 0 < count < len(trainings)
+    said = f"Of these trainings, {count} were made before, in bfloat16 on a CPU."
+    assert planned.summary().splitlines()[1].startswith(said)
     assert read_plan(project.file) == planned
 
 

@@ -16,6 +16,7 @@ from ffcl_utils.workflow.parameters import ALIASES, default_parameters, settings
 ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 RUN = sorted({entry.path for entry in runs.runs() if entry.part != "explore"})
 COMMITTED = sorted(RESULTS.glob("*/*/executed.ipynb"))
+AT_PAPER = [path for path in COMMITTED if path.parts[-3] == "paper"]
 
 
 def code_cells(path: Path):
@@ -46,13 +47,13 @@ def test_every_notebook_has_a_committed_result_with_the_same_source(path):
     assert _sources(executed) == _sources(path)
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in COMMITTED if p.parts[-3] == "paper"], ids=lambda p: p.parent.name
-)
-def test_at_paper_the_text_is_that_of_the_notebook_where_the_code_is(path):
+def test_at_paper_the_text_is_that_of_the_notebook_where_the_code_is():
     """`ffcl reword results/paper` brings it up to date."""
-    ran, now = _sources(path), _sources(runs.run(path.parent.name).path)
-    assert ran["code"] != now["code"] or ran == now
+    if not AT_PAPER:
+        pytest.skip("there is no results/paper yet")
+    for path in AT_PAPER:
+        ran, now = _sources(path), _sources(runs.run(path.parent.name).path)
+        assert ran["code"] != now["code"] or ran == now, path
 
 
 def _sources(path: Path) -> dict[str, list[str]]:

@@ -124,12 +124,16 @@ def for_page(rows: list[dict]) -> str:
     """
     table = markdown_table(rows, links=True, top="../")
     counts = in_sentences(rows) + at_paper_in_words(rows)
-    waiting = [
+    return f"{counts}\n\n{table}\n\n## The rules\n\n{rules_table(rows + waiting(rows))}"
+
+
+def waiting(rows: list[dict]) -> list[dict]:
+    """id, rule and fixed of each claim about the preset paper alone that has no row yet."""
+    return [
         {"id": claim.id, "rule": claim.rule, "fixed": claim.fixed}
         for claim in ledger()
         if claim.presets == ["paper"] and claim.id not in {row["id"] for row in rows}
     ]
-    return f"{counts}\n\n{table}\n\n## The rules\n\n{rules_table(rows + waiting)}"
 
 
 def rules_table(rows: list[dict]) -> str:

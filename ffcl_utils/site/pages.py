@@ -57,7 +57,10 @@ def claims(folder: Path, rows: list[dict], tree: str) -> NotebookNode:
     cells = [new_markdown_cell(CLAIMS), *map(html_cell, _warnings(rows)), html_cell(_claims(rows))]
     rules = _table(
         ("", "rule of the verdict", "fixed"),
-        [[html.escape(row[key]) for key in ("id", "rule", "fixed")] for row in rows],
+        [
+            [html.escape(row[key]) for key in ("id", "rule", "fixed")]
+            for row in rows + tables.waiting(rows)
+        ],
     )
     cells += [new_markdown_cell("## What each verdict rests on"), html_cell(rules)]
     cells += [new_markdown_cell("## Where the figures come from")]

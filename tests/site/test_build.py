@@ -53,6 +53,8 @@ def test_the_first_page_says_what_was_found(results, pages):
     first = pages["index.html"]
     for sentence in sentences(rows):
         assert sentence in first.text
+    for waiting in tables.waiting(rows):  # of claims about paper alone, before it was run
+        assert waiting["rule"] in pages["claims.html"].text
     assert "claims.html" in first.links and "play.html" in first.links
     assert "play/index.html" in pages["play.html"].links
 

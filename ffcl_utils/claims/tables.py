@@ -26,10 +26,13 @@ class MarkerError(UserError, ValueError):
     """A text has no place for the claims table; the message names the markers."""
 
 
-def markdown_table(rows: list[dict], links: bool = False, top: str = "") -> str:
+def markdown_table(
+    rows: list[dict], links: bool = False, top: str = "", brief: bool = False
+) -> str:
     """Claims as a Markdown table: paper, ours with spread and seeds, verdict, notebook.
 
-    Where some rows are at paper, a column has figure and verdict at short of these.
+    Where some rows are at paper, each row says its preset, and a column has figure and verdict at
+    short of those at paper; brief: the verdict alone.
     links: to the executed notebooks. top: the way from the text's folder to the repository's top.
     """
     columns = ["", "claim", "paper", "ours", "verdict", "notebook"]
@@ -41,6 +44,8 @@ def markdown_table(rows: list[dict], links: bool = False, top: str = "") -> str:
         shown = row["notebook"]
         if links:
             shown = shown.partition("_")[0]
+            if brief and two and row["preset"]:
+                shown += f", {row['preset']}"
             if row["preset"]:
                 shown = f"[{shown}]({top}results/{row['preset']}/{row['run']}/executed.ipynb)"
         lines.append(
@@ -48,9 +53,9 @@ def markdown_table(rows: list[dict], links: bool = False, top: str = "") -> str:
                 row["id"],
                 row["statement"],
                 row["paper_value"],
-                with_preset(row, two),
+                with_preset(row, two and not brief),
                 f"**{row['verdict']}**",
-                *([beside_in_words(row)] if two else []),
+                *([beside_in_words(row, brief)] if two else []),
                 shown,
             ]
         )
@@ -68,10 +73,15 @@ def with_preset(row: dict, two: bool) -> str:
     return f"{ours_in_words(row)}{preset}"
 
 
-def beside_in_words(row: dict) -> str:
-    """Figure and verdict at short, of a row that is at paper; "" where there are none."""
+def beside_in_words(row: dict, brief: bool = False) -> str:
+    """Figure and verdict at short, of a row that is at paper; "" where there are none.
+
+    brief: the verdict alone.
+    """
     short = row.get("beside")
-    return f"{ours_in_words(short)}: {short['verdict']}" if short else ""
+    if not short:
+        return ""
+    return short["verdict"] if brief else f"{ours_in_words(short)}: {short['verdict']}"
 
 
 def in_sentences(rows: list[dict]) -> str:
@@ -111,10 +121,10 @@ def for_readme(rows: list[dict], related: str) -> str:
     of related works."""
     found = "\n".join(f"- {sentence}" for sentence in sentences(rows))
     few = headlines(rows)
+    table = markdown_table(few, links=True, brief=True)
     more = f"These are {len(few)} of the {len(rows)} claims: [all, with the rule of each]({PAGE})."
-    more += at_paper_in_words(rows)
     works = f"Related works ([their claims]({RELATED_PAGE})):"
-    return f"{found}\n\n{markdown_table(few, links=True)}\n\n{more}\n\n{works}\n\n{related}"
+    return f"{found}\n\n{table}\n\n{more}\n\n{works}\n\n{related}"
 
 
 def for_page(rows: list[dict]) -> str:

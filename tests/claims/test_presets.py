@@ -8,7 +8,13 @@ import pytest
 from ffcl_utils.claims.assess import assess
 from ffcl_utils.claims.ledger import claim, ledger
 from ffcl_utils.claims.presets import assess_both, paper_beside, published_with
-from ffcl_utils.claims.tables import BESIDE, at_paper_in_words, for_page, markdown_table
+from ffcl_utils.claims.tables import (
+    BESIDE,
+    at_paper_in_words,
+    for_page,
+    for_readme,
+    markdown_table,
+)
 from tests.claims.records import PAPERS, write_records
 
 OF_FF = [claim for claim in PAPERS if claim.run == "03_forward_forward"]
@@ -50,6 +56,22 @@ def test_tables_have_both_figures_and_verdicts(results):
     judged = sum(claim.run == "03_forward_forward" for claim in ledger())
     said = f"Judged at the preset *paper*, the papers' own settings: {judged} of {len(rows)};"
     assert said in at_paper_in_words(rows) and said in for_page(rows)
+
+
+def test_the_readme_has_both_verdicts_and_the_preset_of_each_figure(results):
+    # Both figures in every row would take a page: docs/claims.md has them.
+    lines = {
+        line.split(" | ")[0]: line
+        for line in for_readme(assess_both(results / "short"), "").splitlines()
+    }
+    assert lines["| B1"].split(" | ")[3:6] == [
+        "95.0 ± 1.0 %, best 96.0 % (3 seeds)",
+        "**reproduced**",
+        "not reproduced",
+    ]
+    assert "[03, paper](results/paper/" in lines["| B1"]
+    assert "[01, short](results/short/" in lines["| A1"]
+    assert lines["| A1"].split(" | ")[5] == ""
 
 
 def test_without_results_at_paper_all_is_as_it_was(results):

@@ -148,14 +148,18 @@ def _claims(rows: list[dict]) -> str:
             f'<span class="verdict {row["verdict"].replace(" ", "-")}">{row["verdict"]}</span>',
             html.escape(row["statement"]),
             html.escape(row["paper_value"]),
-            html.escape(tables.with_preset(row, two)),
-            *([html.escape(tables.beside_in_words(row))] if two else []),
+            html.escape(tables.with_preset(row, two)) + _beside(row),
             _link(row),
         ]
         for row in rows
     ]
-    short = ("short",) * two
-    return _table(("", "verdict", "claim", "paper", "ours", *short, "notebook"), lines, "claims")
+    return _table(("", "verdict", "claim", "paper", "ours", "notebook"), lines, "claims")
+
+
+def _beside(row: dict) -> str:
+    """What short said of a claim that was judged at paper: a line of its own in the cell."""
+    said = tables.beside_in_words(row)
+    return f'<div class="beside">{tables.BESIDE}: {html.escape(said)}</div>' if said else ""
 
 
 def _link(row: dict) -> str:
@@ -166,10 +170,9 @@ def _link(row: dict) -> str:
 def _table(columns: tuple[str, ...], rows: list[list[str]], kind: str = "plain") -> str:
     """A table of HTML cells. Each cell has its column as a class: on a phone a row is a card."""
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    classes = [name.replace(" ", "-") or "id" for name in columns]
     lines = [
-        "".join(
-            f'<td class="{n or "id"}">{cell}</td>' for n, cell in zip(columns, row, strict=True)
-        )
+        "".join(f'<td class="{name}">{cell}</td>' for name, cell in zip(classes, row, strict=True))
         for row in rows
     ]
     body = "".join(f"<tr>{line}</tr>" for line in lines)

@@ -262,6 +262,9 @@ def test_results_at_paper_have_pages_of_their_own(tmp_path):
     assert f"paper/{run}.html" in shown.links and f"{run}.html" in shown.links
     assert "paper/05_unseen_classes.html" in shown.links
     assert "at paper" in shown.text and "At short :" in shown.text
+    # In one cell: a column more would not fit beside the navigation.
+    beside = (folder / "claims.html").read_text(encoding="utf-8").count('<div class="beside">')
+    assert beside == sum(claim.run == run and claim.presets != ["paper"] for claim in PAPERS)
     page = Page(folder / "paper" / f"{run}.html")
     assert page.images
     for link in [image["src"] for image in page.images] + page.links:

@@ -114,7 +114,9 @@ def keep_trials(path: Path, trials: Iterable[tuple[RuleConfig, dict[str, str]]])
     for config, row in trials:
         if any(row.items() <= known.items() for known in rows):
             continue
-        history = rules.rule(config.rule)(config).fit(validation)
+        rule = rules.rule(config.rule)(config)
+        rule.check(validation)
+        history = rule.fit(validation)
         for who, accuracy in history.starting_with("test_accuracy/").items():
             name = {"all": "first"}.get(who, who)
             row[f"validation_accuracy/{name}"] = f"{accuracy[-1].mean():.4f}"

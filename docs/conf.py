@@ -27,7 +27,8 @@ html_theme_options = {
     "logo": {"text": "FFCL companion"},
     "navbar_end": ["theme-switcher"],
     "navbar_persistent": ["search-button"],
-    "secondary_sidebar_items": ["page-toc"],
+    # The table of all claims takes the whole width.
+    "secondary_sidebar_items": {"**": ["page-toc"], "claims": []},
     "footer_start": [],
     "footer_end": [],
     "show_prev_next": True,

@@ -210,11 +210,13 @@ def promote(
     promotion.promote(run, reference, only)
     if only:
         from ffcl_utils.workflow.parameters import as_given
+        from ffcl_utils.workflow.reword import reword as reword_links
         from ffcl_utils.workflow.runner import run_notebook
         from ffcl_utils.workflow.runs import of_parts
 
         for entry in of_parts("overview"):
             run_notebook(entry.path, reference / entry.name, {"results": as_given(reference)})
+        reword_links(reference)  # of results that are not there
     # Of results that come one by one, some claims have none yet.
     with suppress(typer.Exit) if only else nullcontext():
         claims(reference, write=reference / "claims.json", publish=True)

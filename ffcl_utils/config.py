@@ -10,6 +10,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
@@ -26,8 +27,8 @@ SYNTHETIC = "synthetic"  # the dataset of an experiment that makes its own data
 # Of each preset: the data of its trainings, where nothing else is said.
 DATASETS_OF_PRESETS = {"smoke": "mnist_5k", "short": "mnist", "paper": "mnist"}
 MOST_SEEDS = 1000  # of one training, in one process; a study splits more over jobs
-# A random generator on the CPU takes the low 32 bits of a seed. Half of them are for seeds; the
-# other half, 2**31 further on, for what a seed draws apart from its training.
+# A random generator on the CPU takes the low 32 bits of a seed. Seeds lie below 2**31; what a seed
+# draws apart from its training has the generator of a number 2**31 above it.
 SEEDS_END = 2**31
 NOT_LEARNT = {"preset", "seeds", "first_seed"}  # settings that change nothing that a seed learns
 
@@ -54,7 +55,15 @@ class ExperimentConfig(BaseModel):
     preset: Preset = "paper"
     dataset: Images | Literal["synthetic"]
     seeds: Annotated[int, Field(gt=0, le=MOST_SEEDS)] = 10
-    first_seed: Annotated[int, Field(ge=0, le=SEEDS_END - MOST_SEEDS)] = 0
+    first_seed: Annotated[int, Field(ge=0, lt=SEEDS_END)] = 0
+
+    @field_validator("first_seed")
+    @classmethod
+    def _all_seeds_have_streams(cls, first: int, info: ValidationInfo) -> int:
+        most = SEEDS_END - info.data.get("seeds", 1)
+        if first > most:
+            raise ValueError(f"at most {most}, so that every seed has random numbers of its own")
+        return first
 
     @property
     def seed_list(self) -> list[int]:
@@ -101,7 +110,7 @@ class RuleConfig(ExperimentConfig):
         return sum(a * b for a, b in pairwise(self.layers))
 
     def refused(self, setting: str, why: str) -> ConfigError:
-        """The error, to be raised, for a setting that is valid but cannot do with these data."""
+        """The error to raise for a setting that is valid, but does not work with these data."""
         return ConfigError(f"{setting}={getattr(self, setting)!r}: {why}")
 
 

@@ -67,7 +67,7 @@ ROWS = [
     ("run 02_loss_decay OUT/x -p seeds=1000000", "Input should be less than or equal to 1000"),
     (
         "run 02_loss_decay OUT/x -p first_seed=18446744073709551616",
-        "be less than or equal to 2147482648",
+        "should be less than 2147",
     ),
     ("run 02_loss_decay OUT/thesis --preset smoke", "thesis.tex is not of a notebook's result"),
     ("run 02_loss_decay OUT/empty.yaml --preset smoke", "is not a folder of its own"),

@@ -87,9 +87,12 @@ def test_seed_list_starts_at_first_seed():
 
 def test_half_of_all_seeds_are_kept_for_what_a_seed_draws_apart():
     """Of a seed the generator takes 32 bits: one that is 2**32 larger draws the same."""
-    last = Config(first_seed=SEEDS_END - MOST_SEEDS, seeds=MOST_SEEDS).seed_list[-1]
+    last = Config(first_seed=SEEDS_END - 1, seeds=1).seed_list[-1]
     assert last + 2**31 < 2**32
     draws = [torch.rand(4, generator=torch.Generator().manual_seed(last + k)) for k in (0, 2**31)]
     assert not torch.equal(*draws)
-    with pytest.raises(ValidationError, match="less than or equal to"):
-        Config(first_seed=SEEDS_END - MOST_SEEDS + 1)
+    many = Config(first_seed=SEEDS_END - MOST_SEEDS, seeds=MOST_SEEDS)
+    assert many.of_seeds(last, 1) == Config(first_seed=last, seeds=1)  # as a job of a plan has it
+    for first, seeds in ((SEEDS_END - 1, 2), (SEEDS_END, 1)):
+        with pytest.raises(ConfigError, match=f"first_seed={first}: "):
+            configure("improved_ffcl", "smoke", first_seed=first, seeds=seeds)

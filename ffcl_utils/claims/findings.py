@@ -26,8 +26,8 @@ SENTENCES = (
     (
         ("B2", "B3"),
         "FF's first layer is sparse: its Hoyer sparsity is {B2[mean]}, where 1 means a single "
-        "active unit. It is higher than BP's in the first two layers, by {B3[mean]} in the layer "
-        "where the difference is smaller.",
+        "active unit. In both of the first two layers it is higher than BP's, by {B3[mean]} where "
+        "the difference is smaller.",
     ),
     (
         ("B4", "B5"),

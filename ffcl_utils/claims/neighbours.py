@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ffcl_utils.claims.presets import PAPER, SHORT, paper_beside
 from ffcl_utils.records.metrics import read_record
 
 RUN, CLOTHES = "12_neighbours", "12_neighbours-fashion_mnist"
@@ -17,10 +18,10 @@ def for_page(folder: Path) -> str:
     """What stands between the markers of the page: three sentences, and a row a rule.
 
     folder: of a preset's results. Where notebook 12 has not been run, or with other settings than
-    those of the short preset, a sentence says so. The columns of costs and of Fashion-MNIST are
-    there where these were found.
+    those of the short preset, a sentence says so. The columns of costs, of Fashion-MNIST and of the
+    preset paper are there where these were found.
     """
-    found = _table_of(folder / RUN)
+    found = _table_of(folder / RUN, SHORT)
     if found is None:
         return NOTHING
     found = found.sort_values("accuracy", ascending=False)
@@ -38,22 +39,27 @@ def for_page(folder: Path) -> str:
         asked = {"operations": costs["operations an epoch"], "memory, MB": costs["memory"]}
         for title, values in asked.items():
             columns[title] = [_number(values.get(name)) for name in found.index]
-    clothes = _table_of(folder / CLOTHES)
-    if clothes is not None:
-        theirs = dict(zip(clothes.index, _accuracies(clothes), strict=True))
-        columns["Fashion-MNIST, %"] = [theirs.get(name, "") for name in found.index]
+    paper = paper_beside(folder)
+    others = {
+        "at *paper*, %": _table_of(paper / RUN, PAPER) if paper else None,
+        "Fashion-MNIST, %": _table_of(folder / CLOTHES, SHORT),
+    }
+    for title, other in others.items():
+        if other is not None:
+            theirs = dict(zip(other.index, _accuracies(other), strict=True))
+            columns[title] = [theirs.get(name, "") for name in found.index]
     rows = [columns, ["---"] * len(columns), *zip(*columns.values(), strict=True)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"{' '.join(sentences(found))}\n\n{table}"
 
 
-def _table_of(folder: Path) -> pd.DataFrame | None:
-    """The table of rules that a run of the short preset left; None where it left none."""
+def _table_of(folder: Path, preset: str) -> pd.DataFrame | None:
+    """The table of rules that a run of a preset left; None where it left none."""
     record = folder / "metrics.json"
     if not record.is_file():
         return None
     run = read_record(record)
-    if run.preset != "short" or run.changed:
+    if run.preset != preset or run.changed:
         return None
     return pd.read_csv(folder / "rules.csv", index_col=0)
 

@@ -10,14 +10,15 @@ SHORT, PAPER = "short", "paper"
 
 def paper_beside(folder: Path) -> Path | None:
     """The results at the preset paper that lie beside those at short in a folder; None without."""
+    folder = folder.resolve()  # also of "."
     paper = folder.with_name(PAPER)
     return paper if folder.name == SHORT and any(paper.glob("*/metrics.json")) else None
 
 
 def published_with(folder: Path) -> Path:
     """The folder of the results at short, where those at paper are given and lie beside it."""
-    short = folder.with_name(SHORT)
-    return short if paper_beside(short) == folder and short.is_dir() else folder
+    short = folder.resolve().with_name(SHORT)
+    return short if paper_beside(short) == folder.resolve() and short.is_dir() else folder
 
 
 def assess_both(folder: Path) -> list[dict]:

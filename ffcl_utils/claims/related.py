@@ -9,7 +9,7 @@ NOT_RUN, NOT_JUDGED = "not run on full data yet", "None has been judged yet."
 def table(rows: list[dict], top: str = "") -> str:
     """One line a related notebook: what it asks, and how many of its claims came out how.
 
-    rows: of `assess`. top: the way from the text's folder to the repository's top. A notebook
+    rows: of `assess_both`. top: the way from the text's folder to the repository's top. A notebook
     without a result is linked as it is kept.
     """
     lines = []

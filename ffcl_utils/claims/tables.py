@@ -6,13 +6,13 @@ from pathlib import Path
 from ffcl_utils.claims.assess import NO_RESULT, NOT_COMPARABLE, ours_in_words
 from ffcl_utils.claims.findings import sentences
 from ffcl_utils.claims.judges import REPRODUCED
-from ffcl_utils.claims.ledger import OURS
+from ffcl_utils.claims.ledger import OURS, ledger
 from ffcl_utils.config import SYNTHETIC
 from ffcl_utils.data.files import FULL
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import write_whole
 
-AT_SHORT = "at *short*"
+BESIDE = "at short"  # the column of figures and verdicts at short, beside those at paper
 PAGE, RELATED_PAGE = "docs/claims.md", "docs/related.md"  # of all claims; of related works
 START, END = "<!-- claims: generated from results/ -->", "<!-- end of claims -->"
 # The claims that a first look needs: accuracy, decay and locality of the twins; accuracy, sparsity
@@ -26,21 +26,26 @@ class MarkerError(UserError, ValueError):
     """A text has no place for the claims table; the message names the markers."""
 
 
-def markdown_table(rows: list[dict], links: bool = False, top: str = "") -> str:
+def markdown_table(
+    rows: list[dict], links: bool = False, top: str = "", brief: bool = False
+) -> str:
     """Claims as a Markdown table: paper, ours with spread and seeds, verdict, notebook.
 
-    Where a claim has a row at short beside that at paper, a column has its figure and verdict.
+    Where some rows are at paper, each row says its preset, and a column has figure and verdict at
+    short of those at paper; brief: the verdict alone.
     links: to the executed notebooks. top: the way from the text's folder to the repository's top.
     """
     columns = ["", "claim", "paper", "ours", "verdict", "notebook"]
-    two = any(row.get("beside") for row in rows)
+    two = are_of_two_presets(rows)
     if two:
-        columns.insert(-1, AT_SHORT)
+        columns.insert(-1, BESIDE)
     lines = []
     for row in rows:
         shown = row["notebook"]
         if links:
             shown = shown.partition("_")[0]
+            if brief and two and row["preset"]:
+                shown += f", {row['preset']}"
             if row["preset"]:
                 shown = f"[{shown}]({top}results/{row['preset']}/{row['run']}/executed.ipynb)"
         lines.append(
@@ -48,19 +53,35 @@ def markdown_table(rows: list[dict], links: bool = False, top: str = "") -> str:
                 row["id"],
                 row["statement"],
                 row["paper_value"],
-                ours_in_words(row),
+                with_preset(row, two and not brief),
                 f"**{row['verdict']}**",
-                *([beside_in_words(row)] if two else []),
+                *([beside_in_words(row, brief)] if two else []),
                 shown,
             ]
         )
     return markdown(columns, lines)
 
 
-def beside_in_words(row: dict) -> str:
-    """Figure and verdict at short, of a row that is at paper; "" where there are none."""
+def are_of_two_presets(rows: list[dict]) -> bool:
+    """Whether some rows are at paper, in a table of results at short."""
+    return any(row.get("place") for row in rows)
+
+
+def with_preset(row: dict, two: bool) -> str:
+    """The figure of a row; two: with its preset, in a table of two."""
+    preset = f" at {row['preset']}" if two and row["preset"] else ""
+    return f"{ours_in_words(row)}{preset}"
+
+
+def beside_in_words(row: dict, brief: bool = False) -> str:
+    """Figure and verdict at short, of a row that is at paper; "" where there are none.
+
+    brief: the verdict alone.
+    """
     short = row.get("beside")
-    return f"{ours_in_words(short)}: {short['verdict']}" if short else ""
+    if not short:
+        return ""
+    return short["verdict"] if brief else f"{ours_in_words(short)}: {short['verdict']}"
 
 
 def in_sentences(rows: list[dict]) -> str:
@@ -84,7 +105,10 @@ def at_paper_in_words(rows: list[dict]) -> str:
     judged = sum(bool(row.get("place")) for row in rows)
     if not judged:
         return ""
-    return f" {judged} of the {len(rows)} were judged at the preset *paper*, the others at *short*."
+    return (
+        f" Judged at the preset *paper*, the papers' own settings: {judged} of {len(rows)}; what "
+        "*short* said of these stands beside them."
+    )
 
 
 def headlines(rows: list[dict]) -> list[dict]:
@@ -97,17 +121,29 @@ def for_readme(rows: list[dict], related: str) -> str:
     of related works."""
     found = "\n".join(f"- {sentence}" for sentence in sentences(rows))
     few = headlines(rows)
+    table = markdown_table(few, links=True, brief=True)
     more = f"These are {len(few)} of the {len(rows)} claims: [all, with the rule of each]({PAGE})."
-    more += at_paper_in_words(rows)
     works = f"Related works ([their claims]({RELATED_PAGE})):"
-    return f"{found}\n\n{markdown_table(few, links=True)}\n\n{more}\n\n{works}\n\n{related}"
+    return f"{found}\n\n{table}\n\n{more}\n\n{works}\n\n{related}"
 
 
 def for_page(rows: list[dict]) -> str:
-    """What stands between the markers of docs/claims.md: counts, the table, and the rules."""
+    """What stands between the markers of docs/claims.md: counts, the table, and the rules.
+
+    Those of claims about the preset paper alone are there before it has been run.
+    """
     table = markdown_table(rows, links=True, top="../")
     counts = in_sentences(rows) + at_paper_in_words(rows)
-    return f"{counts}\n\n{table}\n\n## The rules\n\n{rules_table(rows)}"
+    return f"{counts}\n\n{table}\n\n## The rules\n\n{rules_table(rows + waiting(rows))}"
+
+
+def waiting(rows: list[dict]) -> list[dict]:
+    """id, rule and fixed of each claim about the preset paper alone that has no row yet."""
+    return [
+        {"id": claim.id, "rule": claim.rule, "fixed": claim.fixed}
+        for claim in ledger()
+        if claim.presets == ["paper"] and claim.id not in {row["id"] for row in rows}
+    ]
 
 
 def rules_table(rows: list[dict]) -> str:

@@ -16,7 +16,7 @@ from ffcl_utils.paths import RESULTS
 from ffcl_utils.records.contents import files_of
 from ffcl_utils.records.results import result_folder
 from ffcl_utils.site import notebooks, pages, play
-from ffcl_utils.workflow.runs import RunEntry, runs
+from ffcl_utils.workflow.runs import runs
 
 # The list of its own files that a site has, by which it is known to be one.
 CONTENTS = "site.json"
@@ -79,9 +79,8 @@ def _check_target(target: Path) -> None:
 def _write_sources(folder: Path, source: Path, repository: str) -> dict[str, Path]:
     """Write what Sphinx reads; returns the folder of each result that has a page, by address."""
     rows, paper = assess_both(folder), paper_beside(folder)
-    entries = _with_a_page(folder)
-    names = [entry.name for entry in entries]
-    at_paper = [entry.name for entry in _with_a_page(paper)] if paper else []
+    names = _with_a_page(folder)
+    at_paper = _with_a_page(paper) if paper else []
     shown = {name: folder / name for name in names}
     shown |= {f"{PAPER}/{name}": paper / name for name in at_paper}
     shutil.copytree(pages.DOCS / "_static", source / "_static")
@@ -110,10 +109,11 @@ def _write_sources(folder: Path, source: Path, repository: str) -> dict[str, Pat
     for module in modules:
         path = source / f"{notebooks.code_page(module)}.md"
         path.write_text(pages.code(module), encoding="utf-8")
-    below = [entry for entry in entries if entry.part == "related"]
+    with_a_page = [entry for entry in runs() if entry.name in {*names, *at_paper}]
+    below = [entry for entry in with_a_page if entry.part == "related"]
     with (source / "related.md").open("a", encoding="utf-8") as page:
-        page.write(f"\n{pages.tree(below, at_paper)}\n")
-    tree = pages.tree([entry for entry in entries if entry not in below], at_paper)
+        page.write(f"\n{pages.tree(below, shown)}\n")
+    tree = pages.tree([entry for entry in with_a_page if entry not in below], shown)
     nbformat.write(pages.claims(folder, rows, tree), source / "claims.ipynb")
     nbformat.write(pages.play(), source / "play.ipynb")
     alone = ["play", *written]
@@ -125,8 +125,8 @@ def _write_sources(folder: Path, source: Path, repository: str) -> dict[str, Pat
     return shown
 
 
-def _with_a_page(folder: Path) -> list[RunEntry]:
-    return [entry for entry in runs() if (folder / entry.name / "executed.ipynb").is_file()]
+def _with_a_page(folder: Path) -> list[str]:
+    return [entry.name for entry in runs() if (folder / entry.name / "executed.ipynb").is_file()]
 
 
 def _run_sphinx(source: Path, site: Path, doctrees: Path) -> None:

@@ -81,7 +81,7 @@ def alternative(name: str, figure: str) -> str:
 def figure(folder: Path, name: str, figure: str) -> str:
     """HTML of a figure of a run, which a click enlarges; "" where the run has none of that name.
 
-    A page that shows it lies at the top of the site.
+    A page that shows it lies beside the folders of its results: at the top, or in paper/.
     """
     address = f"{name}/figures/{figure}.svg"
     return _figure(address, alternative(name, figure)) if (folder / address).is_file() else ""

@@ -57,26 +57,31 @@ def claims(folder: Path, rows: list[dict], tree: str) -> NotebookNode:
     cells = [new_markdown_cell(CLAIMS), *map(html_cell, _warnings(rows)), html_cell(_claims(rows))]
     rules = _table(
         ("", "rule of the verdict", "fixed"),
-        [[html.escape(row[key]) for key in ("id", "rule", "fixed")] for row in rows],
+        [
+            [html.escape(row[key]) for key in ("id", "rule", "fixed")]
+            for row in rows + tables.waiting(rows)
+        ],
     )
     cells += [new_markdown_cell("## What each verdict rests on"), html_cell(rules)]
     cells += [new_markdown_cell("## Where the figures come from")]
-    for results in filter(None, (paper_beside(folder), folder)):
-        cells += [new_markdown_cell(f"The preset *{results.name}*:")]
-        cells += [html_cell(run_summary(results).to_html(border=0))]
+    if paper := paper_beside(folder):
+        cells += [new_markdown_cell(f"At *{PAPER}*:")]
+        cells += [html_cell(run_summary(paper).to_html(border=0)), new_markdown_cell("At *short*:")]
+    cells += [html_cell(run_summary(folder).to_html(border=0))]
     return notebook([*cells, new_markdown_cell(tree)])
 
 
-def tree(entries: list[RunEntry], at_paper: Collection[str] = ()) -> str:
+def tree(entries: list[RunEntry], addresses: Collection[str]) -> str:
     """Markdown that places the pages of runs below this one in the navigation.
 
-    at_paper: the names of those that have another page, at the preset paper.
+    addresses: of all pages of runs; those at the preset paper begin with its name.
     """
-    titles = []
-    for entry in entries:
-        titles += [f"{entry.heading} <{entry.name}>"]
-        if entry.name in at_paper:
-            titles += [f"{entry.heading}, at paper <{PAPER}/{entry.name}>"]
+    titles = [
+        f"{entry.heading}{words} <{address}>"
+        for entry in entries
+        for address, words in ((entry.name, ""), (f"{PAPER}/{entry.name}", ", at paper"))
+        if address in addresses
+    ]
     return _tree(titles)
 
 
@@ -136,21 +141,25 @@ def _warnings(rows: list[dict]) -> list[str]:
 
 def _claims(rows: list[dict]) -> str:
     """Claims as a table whose rows can be filtered by verdict (docs/_static/claims.js)."""
-    two = any(row["beside"] for row in rows)
+    two = tables.are_of_two_presets(rows)
     lines = [
         [
             html.escape(row["id"]),
             f'<span class="verdict {row["verdict"].replace(" ", "-")}">{row["verdict"]}</span>',
             html.escape(row["statement"]),
             html.escape(row["paper_value"]),
-            html.escape(tables.ours_in_words(row)),
-            *([html.escape(tables.beside_in_words(row))] if two else []),
+            html.escape(tables.with_preset(row, two)) + _beside(row),
             _link(row),
         ]
         for row in rows
     ]
-    short = ("short",) * two
-    return _table(("", "verdict", "claim", "paper", "ours", *short, "notebook"), lines, "claims")
+    return _table(("", "verdict", "claim", "paper", "ours", "notebook"), lines, "claims")
+
+
+def _beside(row: dict) -> str:
+    """What short said of a claim that was judged at paper: a line of its own in the cell."""
+    said = tables.beside_in_words(row)
+    return f'<div class="beside">{tables.BESIDE}: {html.escape(said)}</div>' if said else ""
 
 
 def _link(row: dict) -> str:
@@ -161,10 +170,9 @@ def _link(row: dict) -> str:
 def _table(columns: tuple[str, ...], rows: list[list[str]], kind: str = "plain") -> str:
     """A table of HTML cells. Each cell has its column as a class: on a phone a row is a card."""
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    classes = [name.replace(" ", "-") or "id" for name in columns]
     lines = [
-        "".join(
-            f'<td class="{n or "id"}">{cell}</td>' for n, cell in zip(columns, row, strict=True)
-        )
+        "".join(f'<td class="{name}">{cell}</td>' for name, cell in zip(classes, row, strict=True))
         for row in rows
     ]
     body = "".join(f"<tr>{line}</tr>" for line in lines)

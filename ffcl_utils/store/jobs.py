@@ -17,7 +17,7 @@ from ffcl_utils.learning.training import State
 from ffcl_utils.records.git import git_state
 from ffcl_utils.records.provenance import surroundings
 from ffcl_utils.store.checkpoint import Checkpoint
-from ffcl_utils.store.keys import content, key
+from ffcl_utils.store.keys import content, key, keys_elsewhere
 from ffcl_utils.store.networks import StoreError, load_arrays, save_arrays
 
 Progress = Callable[[int, int], None]  # epochs done, epochs in all
@@ -100,6 +100,18 @@ def _contiguous(lacking: dict[int, bool], size: int) -> list[list[int]]:
         else:
             runs.append([seed])
     return runs
+
+
+def trained_elsewhere(job: Job, store: Path) -> set[str]:
+    """The kinds of other machines that have trained all networks of a job, as `keys_elsewhere`.
+
+    Their networks have the same settings, but not the same bits: they are trained again here.
+    """
+    return {
+        kind
+        for kind, name in keys_elsewhere(job.config).items()
+        if all(is_stored(store / name, s, job.snapshots) for s in job.config.seed_list)
+    }
 
 
 def is_stored(folder: Path, seed: int, snapshots: bool) -> bool:

@@ -26,6 +26,9 @@ NOT_LEARNING = {
     "learning/history.py",
     "rules/__init__.py",
 }
+DEVICES = {"cpu": "CPU", "cuda": "GPU"}
+# In what "auto" takes products, on which device.
+KINDS = {("float32", "cpu"), ("bfloat16", "cpu"), ("tf32", "cuda")}
 # Of a rule's class: what it declares, and methods that refuse or only look at a trained network.
 _NOT_LEARNT = {
     "backward_pass",
@@ -52,8 +55,23 @@ def key(config: RuleConfig) -> str:
 
     It does not depend on the seeds nor on the preset's name.
     """
-    text = json.dumps(content(config), sort_keys=True)
-    return f"{config.rule}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return _key(content(config))
+
+
+def keys_elsewhere(config: RuleConfig) -> dict[str, str]:
+    """The keys of the same settings on machines of another kind, by "bfloat16 on a CPU" and so on.
+
+    products="auto" rounds as the machine does; "float32" does not, but a GPU adds up otherwise.
+    """
+    here = content(config)
+    kinds = KINDS if config.products == "auto" else {("float32", device) for device in DEVICES}
+    return {
+        f"{precision} on a {DEVICES[device]}": _key(
+            here | {"precision": precision, "device": device}
+        )
+        for precision, device in sorted(kinds)
+        if (precision, device) != (here["precision"], here["device"])
+    }
 
 
 def content(config: RuleConfig) -> dict:
@@ -68,6 +86,11 @@ def content(config: RuleConfig) -> dict:
         "torch": version("torch"),
         "code": code_hash(PACKAGE / "rules" / f"{config.rule}.py"),
     }
+
+
+def _key(content: dict) -> str:
+    text = json.dumps(content, sort_keys=True)
+    return f"{content['rule']}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 @cache

@@ -1,7 +1,8 @@
 """Figures printed by the papers' authors, for comparison only.
 
-HOYER: sparsity of layers 1, 2, 3, lowest and highest of the printed notebook outputs of
-arXiv 2305.18353. GRID: the rows whose settings are printed with them. Only rows above .93 were
+From the printed notebook outputs of arXiv 2305.18353. HOYER: sparsity of layers 1, 2, 3, lowest and
+highest of the runs at the papers' batch sizes that were known when the claims were written. GRID:
+the rows whose settings are printed with them. OTHERS: FF's without. Only rows above .93 were
 printed: they are no unbiased means.
 """
 
@@ -42,8 +43,8 @@ class Row(NamedTuple):
         )
 
 
-# FF's other printed runs on MNIST, all at batch 1024: accuracy and Hoyer sparsity. What else they
-# were trained with is not printed. The first is the one that the paper plots.
+# On MNIST, all at batch 1024: accuracy and Hoyer sparsity. The first is the one that the paper
+# plots.
 OTHERS = (
     (0.9376, (0.845, 0.633, 0.756)),
     (0.9348, (0.716, 0.605, 0.429)),

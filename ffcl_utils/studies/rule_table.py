@@ -33,6 +33,7 @@ def configure(preset: str, **settings) -> dict[str, RuleConfig]:
 def fit(rule: Rule, data: Dataset) -> float:
     """Train a rule in this process; returns the seconds that it took."""
     started = time.perf_counter()
+    rule.check(data)
     rule.fit(data)
     return time.perf_counter() - started
 

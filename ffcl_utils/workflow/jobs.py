@@ -33,7 +33,10 @@ class PlannedJob(BaseModel):
 
 
 class Plan(BaseModel):
-    """The jobs by name, the longest trainings first. folder: where the results go."""
+    """The jobs by name, the longest trainings first.
+
+    folder: where the results go. notes: sentences that a reader should see beside the summary.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,6 +44,7 @@ class Plan(BaseModel):
     preset: str
     folder: str
     jobs: dict[str, PlannedJob]
+    notes: list[str] = []
 
     def summary(self) -> str:
         """In words: how many networks are trained, how many notebooks run, and roughly how long."""
@@ -49,10 +53,11 @@ class Plan(BaseModel):
         trainings = sum(job.training is not None for job in self.jobs.values())
         notebooks = sum("run" in job.command[3:4] for job in self.jobs.values())
         hours = sum(job.seconds for job in self.jobs.values()) / 3600
-        return (
+        said = (
             f"{trainings} trainings and {notebooks} notebooks, roughly {hours:.1f} hours of one "
             f"core, into {self.folder}"
         )
+        return "\n".join([said, *self.notes])
 
     def write(self, file: Path) -> None:
         """Write the plan as JSON, whole or not at all."""

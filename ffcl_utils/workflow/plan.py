@@ -5,6 +5,7 @@ Networks are made for runs that are not fresh only, and each once, whichever run
 """
 
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from ffcl_utils import store
 from ffcl_utils.config import ExperimentConfig, of_rules
 from ffcl_utils.data.files import FULL, verify
 from ffcl_utils.files import read_json
+from ffcl_utils.learning.precision import rounding
 from ffcl_utils.records.contents import check_replaceable
 from ffcl_utils.records.identity import identity, recorded
 from ffcl_utils.workflow.jobs import Plan, PlanError, PlannedJob, read_plan
@@ -64,7 +66,7 @@ def plan(preset: str, studies: bool, embedded: set[str], folder: Path, file: Pat
             wanted.append(Wanted(entry.name, entry, folder / entry.name, parameters))
     jobs, identities = plan_runs(wanted, folder / "logs", file)
     jobs |= _conclusion(folder, identities, list(jobs))
-    return Plan(preset=preset, folder=as_given(folder), jobs=jobs)
+    return Plan(preset=preset, folder=as_given(folder), jobs=jobs, notes=notes(jobs))
 
 
 def plan_runs(
@@ -85,6 +87,21 @@ def plan_runs(
         needs = [job.name for job in trainings if _is_needed(job, configs)]
         jobs[run.name] = _notebook_job(run, configs, needs, logs)
     return jobs, identities
+
+
+def notes(jobs: dict[str, PlannedJob]) -> list[str]:
+    """Which trainings the store has from machines of another kind, as after a change of machine."""
+    trainings = [store.Job.from_json(job.training) for job in jobs.values() if job.training]
+    kinds = Counter(
+        kind
+        for training in trainings
+        for kind in store.trained_elsewhere(training, store.store_folder())
+    )
+    return [
+        f"Of these trainings, {count} were made before, in {kind}. Here products are in "
+        f"{rounding()}, on another kind of machine, so they are made again."
+        for kind, count in sorted(kinds.items())
+    ]
 
 
 def expected_identity(run: Wanted, configs: dict[str, ExperimentConfig]) -> str:

@@ -174,7 +174,7 @@ def jobs(study: Study) -> dict[str, dict[str, Value]]:
 
 def plan_study(study: Study, folder: Path, file: Path) -> Plan:
     """The jobs that are missing of a study in `folder`. file: where the plan will be written."""
-    from ffcl_utils.workflow.plan import Wanted, plan_runs  # torch takes seconds to import
+    from ffcl_utils.workflow.plan import Wanted, notes, plan_runs  # torch takes seconds to import
 
     entry = runs.of_notebook(study.notebook)
     wanted = [
@@ -182,7 +182,7 @@ def plan_study(study: Study, folder: Path, file: Path) -> Plan:
         for name, parameters in jobs(study).items()
     ]
     missing, _ = plan_runs(wanted, folder / "logs", file)
-    return Plan(preset=study.preset, folder=str(folder), jobs=missing)
+    return Plan(preset=study.preset, folder=str(folder), jobs=missing, notes=notes(missing))
 
 
 def merge(study: Study, folder: Path) -> pd.DataFrame:

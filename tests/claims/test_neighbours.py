@@ -78,6 +78,19 @@ def test_clothes_have_a_column_where_they_were_seen(tmp_path):
     assert len({line.count("|") for line in lines}) == 1
 
 
+def test_published_settings_have_a_column_where_they_were_trained(tmp_path):
+    short, paper = tmp_path / "short", tmp_path / "paper"
+    leave(short, made_up())
+    leave(paper, made_up().drop(index="AR").assign(accuracy=99.0), preset="paper")
+    lines = for_page(short).splitlines()[2:]
+    assert lines[0].endswith("| memory, MB | at *paper*, % |")
+    assert lines[2].startswith("| AR |") and lines[2].endswith("|  |  |  |")
+    assert lines[3].startswith("| predsim | 98.50 ± 0.20 |")
+    assert lines[3].endswith("| 99.00 ± 0.20 |")
+    leave(paper, made_up(), preset="paper", changed={"epochs": [1, 10]})
+    assert "at *paper*" not in for_page(short)
+
+
 def test_without_a_result_it_says_so(tmp_path):
     assert for_page(tmp_path) == NOTHING
 

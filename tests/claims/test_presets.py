@@ -1,11 +1,20 @@
 """Two presets side by side: what was judged at the papers' own settings comes first."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from ffcl_utils.claims.assess import assess
 from ffcl_utils.claims.ledger import claim, ledger
 from ffcl_utils.claims.presets import assess_both, paper_beside, published_with
-from ffcl_utils.claims.tables import AT_SHORT, at_paper_in_words, for_page, markdown_table
+from ffcl_utils.claims.tables import (
+    BESIDE,
+    at_paper_in_words,
+    for_page,
+    for_readme,
+    markdown_table,
+)
 from tests.claims.records import PAPERS, write_records
 
 OF_FF = [claim for claim in PAPERS if claim.run == "03_forward_forward"]
@@ -37,24 +46,40 @@ def test_rows_are_those_of_paper_where_it_has_them_with_short_beside(results):
 def test_tables_have_both_figures_and_verdicts(results):
     rows = assess_both(results / "short")
     lines = {line.split(" | ")[0]: line for line in markdown_table(rows, True).splitlines()}
-    assert AT_SHORT in lines["| "]
-    assert "95.0 ± 1.0 %, best 96.0 % (3 seeds)" in lines["| B1"]
+    assert BESIDE in lines["| "]
+    assert "95.0 ± 1.0 %, best 96.0 % (3 seeds) at paper" in lines["| B1"]
+    assert "(2 seeds) at short" in lines["| A1"]
     assert "60.5 ± 0.7 %, best 61.0 % (2 seeds): not reproduced" in lines["| B1"]
     assert "results/paper/03_forward_forward/executed.ipynb" in lines["| B1"]
     assert "results/short/01_improved_ffcl_accuracy/executed.ipynb" in lines["| A1"]
     assert len({line.count(" | ") for line in lines.values()}) == 1
     judged = sum(claim.run == "03_forward_forward" for claim in ledger())
-    said = f"{judged} of the {len(rows)} were judged at the preset *paper*"
+    said = f"Judged at the preset *paper*, the papers' own settings: {judged} of {len(rows)};"
     assert said in at_paper_in_words(rows) and said in for_page(rows)
+
+
+def test_the_readme_has_both_verdicts_and_the_preset_of_each_figure(results):
+    # Both figures in every row would take a page: docs/claims.md has them.
+    lines = {
+        line.split(" | ")[0]: line
+        for line in for_readme(assess_both(results / "short"), "").splitlines()
+    }
+    assert lines["| B1"].split(" | ")[3:6] == [
+        "95.0 ± 1.0 %, best 96.0 % (3 seeds)",
+        "**reproduced**",
+        "not reproduced",
+    ]
+    assert "[03, paper](results/paper/" in lines["| B1"]
+    assert "[01, short](results/short/" in lines["| A1"]
+    assert lines["| A1"].split(" | ")[5] == ""
 
 
 def test_without_results_at_paper_all_is_as_it_was(results):
     write_records(results / "alone" / "short")
     rows = assess_both(results / "alone" / "short")
-    assert [row["verdict"] for row in rows] == [
-        row["verdict"] for row in assess(results / "alone" / "short")
-    ]
-    assert AT_SHORT not in markdown_table(rows) and at_paper_in_words(rows) == ""
+    alone = assess(results / "alone" / "short")
+    assert rows == [row | {"beside": None, "place": ""} for row in alone]
+    assert BESIDE not in markdown_table(rows) and at_paper_in_words(rows) == ""
 
 
 def test_what_cannot_be_judged_at_paper_is_left_to_short(results):
@@ -70,8 +95,17 @@ def test_what_was_judged_at_paper_alone_has_nothing_beside_it(results):
     assert (row["preset"], row["beside"]) == ("paper", None)
 
 
-def test_either_folder_leads_to_both(results):
+def test_rules_about_paper_alone_can_be_read_before_it_was_run(results):
+    shutil.rmtree(results / "paper")
+    page = for_page(assess_both(results / "short"))
+    assert f"| B1d | {claim('B1d').rule} |" in page
+    assert claim("B1d").statement not in page
+
+
+def test_either_folder_leads_to_both(results, monkeypatch):
     short, paper = results / "short", results / "paper"
     assert paper_beside(short) == paper and paper_beside(paper) is None
     assert published_with(paper) == published_with(short) == short
     assert published_with(results / "runs") == results / "runs"
+    monkeypatch.chdir(paper)
+    assert published_with(Path()) == short.resolve() and paper_beside(Path("../short")) == paper

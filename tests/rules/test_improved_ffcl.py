@@ -104,6 +104,20 @@ def test_total_loss_is_the_sum_of_the_layers(digits):
         np.testing.assert_allclose(sum(layers.values()), total, rtol=1e-6)
 
 
+@pytest.mark.parametrize("pairing", PAIRINGS)
+def test_test_pairs_are_drawn_apart_from_the_training(pairing, digits):
+    """From the generator of a seed that is 2³¹ larger; not from the seed's own."""
+    rule = ImprovedFFCL(config(pairing=pairing, first_seed=3))
+    (phase,) = rule.phases(digits)
+    for seed, pairs in zip(rule.config.seed_list, phase.evaluate.args[1], strict=True):
+        own, apart = (
+            PAIRINGS[pairing](digits.test_labels, torch.Generator().manual_seed(s))
+            for s in (seed, seed + 2**31)
+        )
+        assert torch.equal(pairs, apart)
+        assert pairing == "same_image" or not torch.equal(pairs, own)
+
+
 def test_representations_are_the_predicting_networks_hidden_layers(digits):
     data = small(digits)
     images = data.test_images[:5]

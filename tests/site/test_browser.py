@@ -82,6 +82,10 @@ def test_verdicts_are_seen_and_can_be_filtered(opened):
     every = rows.count()
     box = rows.first.locator("td.verdict").bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= page.viewport_size["width"]
+    # No column is cut off by a box that scrolls: neither of the claims nor of their rules.
+    hidden = "box => box.scrollWidth - box.clientWidth"
+    boxes = page.locator(":has(> table.claims), :has(> table.plain)").all()
+    assert len(boxes) == 2 and max(box.evaluate(hidden) for box in boxes) <= 0
     button = page.get_by_role("button", name="partly")
     button.focus()
     page.keyboard.press("Enter")

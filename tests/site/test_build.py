@@ -13,6 +13,7 @@ import pytest
 from ffcl_utils import site
 from ffcl_utils.claims import tables
 from ffcl_utils.claims.findings import sentences
+from ffcl_utils.claims.presets import assess_both
 from ffcl_utils.files import OutputError
 from ffcl_utils.paths import NOTEBOOKS
 from ffcl_utils.site import pages as site_pages
@@ -48,10 +49,12 @@ def test_every_claim_leads_to_its_notebook_with_where_it_was_run(results, pages)
 
 
 def test_the_first_page_says_what_was_found(results, pages):
-    rows = json.loads((results / "claims.json").read_text(encoding="utf-8"))
+    rows = assess_both(results)
     first = pages["index.html"]
     for sentence in sentences(rows):
         assert sentence in first.text
+    for waiting in tables.waiting(rows):  # of claims about paper alone, before it was run
+        assert waiting["rule"] in pages["claims.html"].text
     assert "claims.html" in first.links and "play.html" in first.links
     assert "play/index.html" in pages["play.html"].links
 
@@ -247,7 +250,9 @@ def test_a_public_copy_gets_links_to_binder_and_colab(pages, of_a_forger):
 def test_results_at_paper_have_pages_of_their_own(tmp_path):
     run = "03_forward_forward"
     claims = [claim for claim in PAPERS if claim.run in (run, "01_improved_ffcl_accuracy")]
-    for preset, chosen in (("short", claims), ("paper", [c for c in claims if c.run == run])):
+    alone = [claim for claim in PAPERS if claim.run == "05_unseen_classes"]
+    at_paper = [claim for claim in claims if claim.run == run] + alone
+    for preset, chosen in (("short", claims), ("paper", at_paper)):
         write_records(tmp_path / preset, chosen, preset=preset)
         for name in {claim.run for claim in chosen}:
             execute_in_name_only(tmp_path / preset, runs.run(name))
@@ -255,7 +260,11 @@ def test_results_at_paper_have_pages_of_their_own(tmp_path):
     site.build(str(tmp_path / "short"), folder)
     shown = Page(folder / "claims.html")
     assert f"paper/{run}.html" in shown.links and f"{run}.html" in shown.links
-    assert "at paper" in shown.text and "The preset paper :" in shown.text
+    assert "paper/05_unseen_classes.html" in shown.links
+    assert "at paper" in shown.text and "At short :" in shown.text
+    # In one cell: a column more would not fit beside the navigation.
+    beside = (folder / "claims.html").read_text(encoding="utf-8").count('<div class="beside">')
+    assert beside == sum(claim.run == run and claim.presets != ["paper"] for claim in PAPERS)
     page = Page(folder / "paper" / f"{run}.html")
     assert page.images
     for link in [image["src"] for image in page.images] + page.links:

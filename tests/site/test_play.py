@@ -29,6 +29,9 @@ pytestmark = pytest.mark.skipif(
     not explore.are_committed(), reason="needs the committed networks in results/short"
 )
 TOLERANCE = 1e-4
+# Of a goodness by the package, in 32 bits: each layer divides its input by its length, and so
+# magnifies what rounding did below. The page is held to 1e-9 of the goodness in 64 bits.
+ROUNDED = 1e-3
 IMAGES = 200
 NEARLY_SILENT = 0.1  # a goodness; a layer above magnifies what rounding did by its inverse
 FILES = explore.network_files()
@@ -290,7 +293,7 @@ def test_scores_and_activations_are_the_packages(name, numbers, digits):
             assert below.mean() < 0.7
         deviation = np.abs(found[what] - values).max()
         print(f"{name}, {what}: {deviation:.1e}")
-        assert deviation < TOLERANCE, what
+        assert deviation < (ROUNDED if what == "goodness" else TOLERANCE), what
 
 
 def drawings():

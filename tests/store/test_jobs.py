@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import torch
 from ffcl_utils import rules, store
 from ffcl_utils.config import ConfigError
 from ffcl_utils.paths import ROOT
-from ffcl_utils.store import Job, JobError, missing
+from ffcl_utils.store import Job, JobError, keys, missing
 from ffcl_utils.store.jobs import fill, network_file
 from ffcl_utils.store.networks import StoreError, load_arrays
 from ffcl_utils.store.reader import read, train_missing
@@ -54,11 +55,30 @@ def test_an_empty_store_lacks_everything_in_jobs_of_a_few_seeds(tmp_path):
     assert seeds_of(missing([Job(wide)], tmp_path)) == [([0], False), ([1], False)]
 
 
-def test_settings_that_cannot_learn_from_the_data_are_refused_and_leave_nothing(few, tmp_path):
+def test_settings_that_cannot_learn_from_the_data_are_refused_and_leave_no_network(few, tmp_path):
     refused = small_config("mirror_contrast", guide="itself", batch_size=33)  # of 100 images
     with pytest.raises(ConfigError, match="batch_size=33: 100 training images leave"):
         store.train(Job(refused), tmp_path)
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_networks_of_a_machine_that_rounds_are_others_and_are_noticed(few, tmp_path, monkeypatch):
+    job = Job(config(products="auto"))
+    monkeypatch.setattr(keys, "rounding", lambda: "bfloat16")
+    store.train(Job(config(products="auto", seeds=1)), tmp_path)
+    monkeypatch.setattr(keys, "rounding", lambda: "float32")
+    assert store.trained_elsewhere(job, tmp_path) == set()  # of two seeds it has one
+    one = Job(job.config.of_seeds(0, 1))
+    assert store.trained_elsewhere(one, tmp_path) == {"bfloat16 on a CPU"}
+    assert store.trained_elsewhere(Job(config(seeds=1)), tmp_path) == set()
+    assert seeds_of(missing([job], tmp_path)) == [([0, 1], False)]
+    # Seen from a GPU, which also adds up otherwise where nothing is rounded.
+    store.train(Job(config(seeds=1)), tmp_path)
+    monkeypatch.setattr(keys, "rounding", lambda: "tf32")
+    monkeypatch.setattr(keys, "device", lambda: SimpleNamespace(type="cuda"))
+    found = {"bfloat16 on a CPU", "float32 on a CPU"}
+    assert store.trained_elsewhere(one, tmp_path) == found
+    assert store.trained_elsewhere(Job(config(seeds=1)), tmp_path) == {"float32 on a CPU"}
 
 
 def test_a_network_that_several_want_is_trained_once(tmp_path):

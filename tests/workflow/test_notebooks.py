@@ -16,6 +16,7 @@ from ffcl_utils.workflow.parameters import ALIASES, default_parameters, settings
 ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 RUN = sorted({entry.path for entry in runs.runs() if entry.part != "explore"})
 COMMITTED = sorted(RESULTS.glob("*/*/executed.ipynb"))
+AT_PAPER = [path for path in COMMITTED if path.parts[-3] == "paper"]
 
 
 def code_cells(path: Path):
@@ -43,12 +44,25 @@ def test_every_notebook_has_a_committed_result_with_the_same_source(path):
     if runs.of_notebook(path.stem).part in ("studies", "related") and not executed.parent.is_dir():
         pytest.skip(f"{path.stem} has not been run on the full data yet")
     assert executed.is_file(), "run `make reproduce` and `make results`"
-    ran = [
-        _with_links_of_notebooks(c.source)
-        for c in nbformat.read(executed, as_version=4).cells
-        if "injected-parameters" not in c.metadata.get("tags", [])
-    ]
-    assert ran == [c.source for c in nbformat.read(path, as_version=4).cells]
+    assert _sources(executed) == _sources(path)
+
+
+def test_at_paper_the_text_is_that_of_the_notebook_where_the_code_is():
+    """`ffcl reword results/paper` brings it up to date."""
+    if not AT_PAPER:
+        pytest.skip("there is no results/paper yet")
+    for path in AT_PAPER:
+        ran, now = _sources(path), _sources(runs.run(path.parent.name).path)
+        assert ran["code"] != now["code"] or ran == now, path
+
+
+def _sources(path: Path) -> dict[str, list[str]]:
+    """The cells' sources by type, without what papermill put in."""
+    sources = {"markdown": [], "code": []}
+    for cell in nbformat.read(path, as_version=4).cells:
+        if "injected-parameters" not in cell.metadata.get("tags", []):
+            sources[cell.cell_type].append(_with_links_of_notebooks(cell.source))
+    return sources
 
 
 def _with_links_of_notebooks(text: str) -> str:

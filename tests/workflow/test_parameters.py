@@ -29,7 +29,7 @@ BAD = [
     ({"output_dir": 3}, "output_dir=3: str expected, not int"),
     (
         {"first_seed": 2**64},
-        "first_seed=18446744073709551616: Input should be less than or equal to 2147482648",
+        "first_seed=18446744073709551616: Input should be less than 2",
     ),
     ({"first_seed": -1}, "first_seed=-1: Input should be greater than or equal to 0"),
     ({"seeds": 10**6}, "seeds=1000000: Input should be less than or equal to 1000"),

@@ -178,6 +178,23 @@ def test_every_job_waits_for_what_it_reads(project):
     assert trainings == sorted(trainings, reverse=True)
 
 
+def test_trainings_of_a_machine_of_another_kind_are_said(project, monkeypatch):
+    assert len(project.plan().summary().splitlines()) == 1
+
+    def trained_elsewhere(job, folder):
+        assert folder == planning.store.store_folder()
+        return {"bfloat16 on a CPU"} if job.config.rule == "backprop" else set()
+
+    monkeypatch.setattr(planning.store, "trained_elsewhere", trained_elsewhere)
+    planned = project.plan()
+    trainings = [job.training for job in planned.jobs.values() if job.training]
+    count = sum(training["key"].startswith("backprop-") for training in trainings)
+    assert 0 < count < len(trainings)
+    said = f"Of these trainings, {count} were made before, in bfloat16 on a CPU."
+    assert planned.summary().splitlines()[1].startswith(said)
+    assert read_plan(project.file) == planned
+
+
 def test_with_everything_there_nothing_is_made(finished):
     assert finished.plan().jobs == {}
     assert "up to date" in finished.plan().summary()

@@ -18,7 +18,7 @@ from ffcl_utils.plots.style import (
     with_gaps,
 )
 
-ACROSS = 4  # panels in a row
+ACROSS = 2  # panels in a row: without skip connections, and with
 
 
 def accuracy_over(

@@ -129,10 +129,10 @@ def activation_maps(
     title = f"Activations{f' of {layer}' if layer else ''}, images and units sorted by class"
     if not activations:
         return nothing(title, note)
-    columns = min(4, len(activations))
-    height = 0.6 + 4.0 * rows_of(len(activations), columns)
+    columns = min(3, len(activations))
+    height = 0.6 + 3.6 * rows_of(len(activations), columns)
     rows = np.argsort(labels, kind="stable")
-    with frame(max(6.5, 4.0 * columns), height, title, note) as figure:
+    with frame(max(6.5, 3.3 * columns), height, title, note) as figure:
         axes = grid(figure, len(activations), columns)
         for axis, (name, values) in zip(axes, activations.items(), strict=True):
             values = finite(values)

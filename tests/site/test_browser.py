@@ -76,6 +76,24 @@ def test_a_page_fits_and_everybody_can_read_it(name, opened):
         assert image.evaluate("image => image.complete && image.naturalWidth > 0")
 
 
+def test_no_equation_and_no_table_of_text_scrolls_on_a_desktop(committed):
+    # Notebooks' tables of figures may: their columns are as many as the seeds.
+    hidden = """() => [...document.querySelectorAll("article .equation, article table.table")]
+        .flatMap(box => [box, box.parentElement])
+        .map(box => [box.scrollWidth - box.clientWidth, box.scrollHeight - box.clientHeight])
+        .map(by => Math.max(...by))
+    """
+    found = {}
+    width, height, _ = VIEWS["desktop"]
+    with page_of_chromium(width, height) as (page, problems):
+        for path in sorted(committed.glob("*.html")):
+            page.goto(path.as_uri())
+            found[path.name] = max(page.evaluate(hidden), default=None)
+    assert not problems
+    assert found["how_it_works.html"] is not None and found["neighbours.html"] is not None
+    assert {name: by for name, by in found.items() if by and by > 0} == {}
+
+
 def test_verdicts_are_seen_and_can_be_filtered(opened):
     page = opened("claims")
     rows = page.locator("table.claims tbody tr")

@@ -48,7 +48,8 @@ def accuracy_over(
                 dot = {"marker": ".", "linestyle": "", "alpha": 0.4, "color": style["color"]}
                 axis.plot(x, values, **dot)
                 axis.plot(x, finite_mean(values), **style, markersize=4, label=name)
-            axis.set_xticks(range(len(numbers)), numbers)
+            every = 1 + (len(numbers) - 1) // 10  # more than ten run into one another
+            axis.set_xticks(range(0, len(numbers), every), numbers[::every])
             seeds = {name: np.array(list(curve.values())) for name, curve in curves.items()}
             axis.set_title(with_gaps(panel, seeds))
             axis.set(xlabel=xlabel, ylim=(0, 100))

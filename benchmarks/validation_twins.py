@@ -1,6 +1,7 @@
 """Which settings of mirror contrast, and which rate of backpropagation, notebook 08 trains with.
 
-Chosen on 10,000 training images held out for validation; writes results/validation_twins.csv. Needs
+The wide trials chose the network that X2 asked before. Chosen on 10,000 training images held out
+for validation; writes results/validation_twins.csv. Needs
 full MNIST. The test images are not touched. With two threads it took about half an hour; it now
 uses one. What the file holds already is not run again.
 """

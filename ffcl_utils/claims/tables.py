@@ -107,7 +107,8 @@ def at_paper_in_words(rows: list[dict]) -> str:
         return ""
     return (
         f" Judged at the preset *paper*, the papers' own settings: {judged} of {len(rows)}; what "
-        "*short* said of these stands beside them."
+        "*short* said of these stands beside them. Notebooks 01 and 02 have the same settings, and "
+        "so the same networks, at both."
     )
 
 

@@ -29,8 +29,7 @@ CLAIMS = """# The claims
 
 Every verdict is computed from a run with all its seeds, by a rule that stands below. ± is the
 standard deviation over seeds. The last column leads to the executed notebook, with its parameters
-and where it was run.
-"""
+and where it was run."""
 LAUNCHERS = "# Open the notebooks\n\nEach in the browser, on a machine of Binder or Colab.\n"
 
 
@@ -54,7 +53,8 @@ def claims(folder: Path, rows: list[dict], tree: str) -> NotebookNode:
 
     rows: of `assess_both`. tree: of the pages of runs, below this one in the navigation.
     """
-    cells = [new_markdown_cell(CLAIMS), *map(html_cell, _warnings(rows)), html_cell(_claims(rows))]
+    said = CLAIMS + tables.at_paper_in_words(rows)
+    cells = [new_markdown_cell(said), *map(html_cell, _warnings(rows)), html_cell(_claims(rows))]
     rules = _table(
         ("", "rule of the verdict", "fixed"),
         [

@@ -1,8 +1,9 @@
 """Twins whose layers have read-outs, and what the twin brings: notebook 08.
 
 Settings were chosen on training images held out for validation (benchmarks/validation_frontier.py):
-for the paper's network those of joint read-outs, with which strangers were tried as often. Mutual
-read-outs and class means had two trials and one; backpropagation takes the twins' settings.
+those of joint read-outs. Strangers were tried as often for the paper's network, once for each of
+the larger ones. Mutual read-outs and class means were tried at batches of 256 alone, with three
+seeds twice and once. Backpropagation takes the twins' settings.
 """
 
 from ffcl_utils import rules

@@ -27,6 +27,14 @@ def test_accuracy_over_numbers_has_a_panel_a_title_and_a_point_a_mean(count, wor
     assert "nothing to show" in words(plots.accuracy_over({}, "x", "y", "t", "n"))
 
 
+@pytest.mark.parametrize(("count", "named"), [(10, range(1, 11)), (16, range(1, 16, 2))])
+def test_more_than_ten_numbers_are_not_all_named(count, named):
+    curve = {number: np.array([0.5]) for number in range(1, count + 1)}
+    axis = plots.accuracy_over({"p": {"one": curve}}, "blocks", "accuracy", "t", "n").axes[0]
+    assert [tick.get_text() for tick in axis.get_xticklabels()] == [str(k) for k in named]
+    assert len(axis.lines[-1].get_xdata()) == count
+
+
 @pytest.mark.parametrize("blocks", [1, 2, 16])
 def test_likeness_has_a_cell_for_every_two_blocks(blocks, words, rng):
     cells = rng.random((blocks, blocks))

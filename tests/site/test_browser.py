@@ -76,6 +76,17 @@ def test_a_page_fits_and_everybody_can_read_it(name, opened):
         assert image.evaluate("image => image.complete && image.naturalWidth > 0")
 
 
+def test_the_navigation_can_be_collapsed(opened):
+    page = opened("claims")
+    if page.view == "phone":
+        pytest.skip("a phone has a menu instead")
+    side = page.locator("#pst-primary-sidebar")
+    assert side.bounding_box()["width"] > 200
+    page.locator("#pst-collapse-sidebar-button").click()
+    page.wait_for_timeout(600)  # it moves
+    assert side.bounding_box()["width"] < 100
+
+
 def test_no_equation_and_no_table_of_text_scrolls_on_a_desktop(committed):
     # Notebooks' tables of figures may: their columns are as many as the seeds.
     hidden = """() => [...document.querySelectorAll("article .equation, article table.table")]

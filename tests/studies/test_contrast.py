@@ -116,6 +116,14 @@ LARGER = {
 }
 
 
+# Batch, rate, dropped units and pixels: those of the trials that chose them.
+STEPS = {
+    "wide": (256, 2e-3, 0.5, 0.2),
+    "shifted": (256, 2e-3, 0.1, 0),
+    "convolutional": (128, 6e-3, 0.1, 0),
+}
+
+
 @pytest.mark.parametrize("network", LARGER)
 def test_larger_networks_are_those_of_their_claims(network):
     configs = study.configure("short", network)
@@ -123,6 +131,8 @@ def test_larger_networks_are_those_of_their_claims(network):
     for config in configs.values():
         assert (config.layers, config.shift, config.pools) == LARGER[network]
         assert (config.seeds, config.epochs) == (5, 20 if network == "convolutional" else 40)
+        steps = (config.batch_size, config.learning_rate, config.dropout, config.input_dropout)
+        assert steps == STEPS[network]
     assert all(c.epochs == 1 for c in study.configure("smoke", network).values())
     with pytest.raises(ConfigError, match=r"temperature: the networks .* compare nothing"):
         study.configure("short", network, temperature=0.1)

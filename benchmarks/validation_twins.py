@@ -1,9 +1,9 @@
 """Which settings of mirror contrast, and which rate of backpropagation, notebook 08 trains with.
 
-The wide trials chose the network that X2 asked before. Chosen on 10,000 training images held out
-for validation; writes results/validation_twins.csv. Needs
+Chosen on 10,000 training images held out for validation; writes results/validation_twins.csv. Needs
 full MNIST. The test images are not touched. With two threads it took about half an hour; it now
-uses one. What the file holds already is not run again.
+uses one. What the file holds already is not run again. The wide trials chose the network that claim
+X2 was about before: what it is about now, validation_frontier.py tries.
 """
 
 from common import keep_trials

@@ -2,8 +2,8 @@
 
 Settings were chosen on training images held out for validation (benchmarks/validation_frontier.py):
 those of joint read-outs. Strangers were tried as often for the paper's network, once for each of
-the larger ones. Mutual read-outs and class means were tried at batches of 256 alone, with three
-seeds twice and once. Backpropagation takes the twins' settings.
+the larger ones. Mutual read-outs, and class means beside own read-outs, were tried with batches of
+256 alone. Backpropagation takes the twins' settings, without a trial.
 """
 
 from ffcl_utils import rules
@@ -32,7 +32,6 @@ MEETINGS = {
     STRANGERS: {},
     BACKPROP_JOINT: {"read_out": "joint", "across": True},
 }
-# Larger networks, which have three of the meetings.
 WIDE = {
     "layers": (784, 1024, 1024, 1024, 10),
     "seeds": 5,
@@ -40,6 +39,7 @@ WIDE = {
     "batch_size": 256,
     "learning_rate": 2e-3,
 }
+# Larger networks, which have three of the meetings.
 LARGER = {
     "wide": WIDE | {"dropout": 0.5},
     "shifted": WIDE | {"shift": 2, "dropout": 0.1, "input_dropout": 0.0},

@@ -5,8 +5,9 @@ import pytest
 
 from ffcl_utils.config import PRESETS, ConfigError
 from ffcl_utils.paths import NOTEBOOKS, ROOT
+from ffcl_utils.store import key
 from ffcl_utils.workflow import runs
-from ffcl_utils.workflow.parameters import check_parameters
+from ffcl_utils.workflow.parameters import check_parameters, complete
 
 ENTRIES = runs.runs()
 SHORT = {
@@ -77,6 +78,16 @@ def test_snapshots_are_asked_for_by_name_or_of_all():
             if isinstance(asked, list):
                 configs = runs.configs_of(entry, entry.parameters_at(preset))
                 assert set(asked) <= set(configs), entry.name
+
+
+@pytest.mark.parametrize("name", ["01_improved_ffcl_accuracy", "02_loss_decay"])
+def test_the_first_papers_networks_are_the_same_at_short_and_at_paper(name):
+    # README, docs/unknown.md and the text of the claims say so.
+    entry, keys = runs.run(name), {}
+    for preset in ("short", "paper"):
+        configs = runs.configs_of(entry, complete(entry.path, entry.parameters_at(preset)))
+        keys[preset] = {name: (key(config), config.seed_list) for name, config in configs.items()}
+    assert keys["short"] and keys["short"] == keys["paper"]
 
 
 def test_long_runs_are_not_of_every_preset():

@@ -44,9 +44,11 @@ SENTENCES = (
 
 
 def sentences(rows: list[dict]) -> list[str]:
-    """The sentences with the figures and verdicts of rows of `assess`.
+    """The sentences with the figures and verdicts of rows of `assess` or `assess_both`.
 
-    A sentence about a claim without a row, or without a figure, says so in its place.
+    A sentence compares its claims, so all its figures are of one preset: paper, which it says,
+    where each of its claims was judged there, else short. A sentence about a claim without a row,
+    or without a figure, says so in its place.
     """
     of = {row["id"]: row for row in rows}
     said = []
@@ -55,9 +57,18 @@ def sentences(rows: list[dict]) -> list[str]:
         if missing:
             said.append(f"There is no result on {' and '.join(missing)}.")
             continue
-        verdicts = ", ".join(f"{id}: {of[id]['verdict']}" for id in ids)
-        said.append(f"{text.format_map({id: _figures(of[id]) for id in ids})} ({verdicts})")
+        compared, preset = _of_one_preset([of[id] for id in ids])
+        verdicts = ", ".join(f"{row['id']}: {row['verdict']}" for row in compared)
+        figures = text.format_map({row["id"]: _figures(row) for row in compared})
+        said.append(f"{figures} ({verdicts}{preset})")
     return said
+
+
+def _of_one_preset(rows: list[dict]) -> tuple[list[dict], str]:
+    """Rows of one preset, where they have one, and what a sentence says of it."""
+    if all(row.get("place") for row in rows):
+        return rows, "; at paper"
+    return [row.get("beside") or row for row in rows], ""
 
 
 def _has_figures(row: dict) -> bool:

@@ -39,3 +39,15 @@ def test_a_claim_without_a_figure_is_named(change):
     assert sentences([row for row in rows() if row["id"] != "B1"])[2] == (
         "There is no result on B1."
     )
+
+
+def test_a_sentence_compares_figures_of_one_preset():
+    at_paper = {"place": "paper/", "verdict": "reproduced"}
+    beside = {"id": "B1", "unit": "%", "verdict": "not reproduced"}
+    beside["ours"] = {"mean": 0.5, "std": 0.1, "max": 0.75, "n_seeds": 4, "n_missing": 0}
+    alone = sentences(rows(B1=at_paper | {"beside": beside}))[2]
+    assert "(FF) get 50.0 % of" in alone and "(BP) get 25.0 %." in alone
+    assert alone.endswith("(B1: not reproduced, B1c: partly)")
+    together = sentences(rows(B1=at_paper | {"beside": beside}, B1c=at_paper))[2]
+    assert "(FF) get 25.0 % of" in together
+    assert together.endswith("(B1: reproduced, B1c: reproduced; at paper)")

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ffcl_utils.plots.stretched import stretch_accuracy
 from ffcl_utils.plots.style import (
     finite,
     finite_mean,
@@ -31,6 +32,7 @@ def accuracy_over(
     """Accuracy over a whole number: a dot per seed, a line through the means, one panel a title.
 
     panels: by title, by curve, by number, (S,) shares of images. Numbers stand at equal distances.
+    Accuracies are stretched towards 100 %, so that good networks do not lie on one another.
     """
     if not panels:
         return nothing(title, note)
@@ -52,7 +54,13 @@ def accuracy_over(
             axis.set_xticks(range(0, len(numbers), every), numbers[::every])
             seeds = {name: np.array(list(curve.values())) for name, curve in curves.items()}
             axis.set_title(with_gaps(panel, seeds))
-            axis.set(xlabel=xlabel, ylim=(0, 100))
+            axis.set_xlabel(xlabel)
+        shown = [
+            np.ravel(list(curve.values()))
+            for curves in panels.values()
+            for curve in curves.values()
+        ]
+        stretch_accuracy(axes[0], 100 * finite(np.concatenate(shown)))  # all panels share it
         label_rows(axes, columns, ylabel)
         legend(figure)
     return figure

@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ffcl_utils import rules
+from ffcl_utils.analysis.locality import off_layer_gradient
 from ffcl_utils.analysis.similarity import linear_cka
 from ffcl_utils.claims.ledger import missing
 from ffcl_utils.config import ConfigError, RuleConfig
@@ -17,6 +18,7 @@ from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.data.parts import spread
 from ffcl_utils.rules.base import Rule, right
 from ffcl_utils.studies.models import one_by_one
+from ffcl_utils.studies.neighbour_costs import cost_of_an_epoch
 
 NOTEBOOK, ACCURACY = "13_deeper", "test_accuracy"
 LITERAL, BEST, MIRROR, BACKPROP = "literal reading", "best reading", "mirror contrast", "backprop"
@@ -76,16 +78,15 @@ class Place(NamedTuple):
 
 
 def places(rows: Rows) -> list[Place]:
-    """Every network of the table. The literal reading is dense alone; of "few" it is left out, and
-    convolutions are of mirror contrast alone."""
+    """Every network of the table. In "few" the literal reading is left out, and convolutions are of
+    mirror contrast alone."""
     return [
         Place(rule, kind, depth, skip)
         for kind, depths in DEPTHS[rows].items()
         for rule in RULES
         for skip in (False, True)
         for depth in depths
-        if not (rule == LITERAL and (kind == "convolutional" or rows == "few"))
-        if not (rule != MIRROR and kind == "convolutional" and rows == "few")
+        if rows == "all" or rule == MIRROR or (kind == "dense" and rule != LITERAL)
     ]
 
 
@@ -122,18 +123,24 @@ def configure(
 class Measured(NamedTuple):
     """accuracy: (S,), shares of the test images. read: (L, S), of a read-out of each block. alike:
     (L, L), linear CKA of the blocks of the first seed; NaN where a block is constant: the same for
-    all images, or diverged."""
+    all images, or diverged. across: (S,), the largest gradient of a block's loss on the weights of
+    another block. length, varies: (S,), of the last block's activations, as `spread_of` has them.
+    operations: of the training of one seed, both networks."""
 
     accuracy: np.ndarray
     read: np.ndarray
     alike: np.ndarray
+    across: np.ndarray
+    length: np.ndarray
+    varies: np.ndarray
+    operations: float
 
 
 def measure(rule: Rule, data: Dataset) -> Measured:
     """What is asked of the networks of one place. A network that has diverged has no figures."""
     accuracy = right(rule, data).double().mean(-1).numpy()
     some = spread(data, min(READ_FROM, len(data.train_labels)))
-    read, alike = [], None
+    read, last, alike = [], [], None
     for k, one in enumerate(one_by_one(rule)):
         learnt = [layer[0].numpy() for layer in one.representations(some.train_images)]
         shown = [layer[0].numpy() for layer in one.representations(data.test_images)]
@@ -143,9 +150,28 @@ def measure(rule: Rule, data: Dataset) -> Measured:
             labels = some.train_labels.numpy(), data.test_labels.numpy()
             shares = [read_out(*pair, *labels) for pair in zip(learnt, shown, strict=True)]
         read.append(shares)
+        last.append(spread_of(shown[-1]))
         if alike is None:
             alike = likeness([layer[:PROBES] for layer in shown])
-    return Measured(accuracy, np.array(read).T, alike)
+    losses = {
+        name: loss for name, loss in rule.example_losses(data).items() if loss.requires_grad
+    }  # the blocks of backpropagation have none of their own
+    across = off_layer_gradient(losses, rule.layers()).numpy()
+    operations = rule.config.epochs * cost_of_an_epoch(rule, data).operations
+    return Measured(accuracy, np.array(read).T, alike, across, *np.array(last).T, operations)
+
+
+def spread_of(layer: np.ndarray) -> tuple[float, float]:
+    """Length of the activations (N, units) of an image, and how far images differ.
+
+    The first is the root of the mean square over images; the second the same of what is left
+    without the mean image, as a share of the first: 0 where all images are the same. NaN for
+    diverged ones, and the share for a block without activations.
+    """
+    layer = layer.astype(np.float64)
+    length = float(np.sqrt((layer**2).sum(1).mean()))
+    differs = float(np.sqrt(layer.var(0).sum()))
+    return length, differs / length if length else np.nan
 
 
 def read_out(
@@ -211,13 +237,13 @@ def likenesses(measured: dict[str, Measured], rows: Rows) -> dict[str, np.ndarra
     }
 
 
-def table(
-    measured: dict[str, Measured], seconds: dict[str, float], configs: dict[str, RuleConfig]
-) -> pd.DataFrame:
+def table(measured: dict[str, Measured], configs: dict[str, RuleConfig]) -> pd.DataFrame:
     """A row a network: accuracies in %, mean and spread over seeds; read-outs of first and last.
 
-    `constant`: how many blocks of the first seed are the same for all images, or diverged. seconds:
-    of training, a seed.
+    `constant`: how many blocks of the first seed are the same for all images, or diverged. length
+    and varies: as `spread_of` has them, of the last block, mean over seeds; the second in %.
+    across: largest gradient of a block's loss on another block, of all seeds. operations: of the
+    training of one seed, in millions of millions.
     """
     rows = {}
     for name, found in measured.items():
@@ -231,10 +257,28 @@ def table(
             "first block read": read[0].round(1),
             "last block read": read[1].round(1),
             "constant": int(np.isnan(np.diag(found.alike)).sum()),
+            "length": float(f"{found.length.mean():.3g}"),
+            "varies": round(100 * float(found.varies.mean()), 1),
+            "across": found.across.max(),
             "epochs": configs[name].epochs,
-            "seconds": round(seconds[name], 1),
+            "operations": round(found.operations / 1e12, 2),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def read_outs(measured: dict[str, Measured]) -> pd.DataFrame:
+    """Accuracy of the read-out of every block in %, mean over the seeds; a row a network."""
+    return pd.DataFrame.from_dict(
+        {
+            name: {
+                f"block {k}": round(100 * float(np.nanmean(share)), 1)
+                for k, share in enumerate(found.read, start=1)
+                if not np.isnan(share).all()
+            }
+            for name, found in measured.items()
+        },
+        orient="index",
+    )
 
 
 def metrics(measured: dict[str, Measured], rows: Rows) -> dict[str, np.ndarray]:

@@ -23,6 +23,7 @@ def test_accuracy_over_numbers_has_a_panel_a_title_and_a_point_a_mean(count, wor
     means = {line.get_label(): line for line in axis.lines if line.get_label() in ("one", "other")}
     np.testing.assert_allclose(means["one"].get_ydata(), [60, 40, NAN])
     assert list(means["other"].get_xdata()) == [1]  # at the place of its number
+    assert axis.get_ylim() == (0, 80)  # the ticks around all accuracies
     assert "gaps" in text
     assert "nothing to show" in words(plots.accuracy_over({}, "x", "y", "t", "n"))
 

@@ -112,6 +112,39 @@ def test_measures_have_a_figure_for_each_seed_and_block(networks, measured, few)
     np.testing.assert_allclose(found.accuracy, right.double().mean(-1))
 
 
+def test_the_gradient_across_blocks_is_0_of_twins_alone(measured):
+    assert not measured["best reading, dense 2"].across.any()
+    assert not measured["mirror contrast, dense 2"].across.any()
+    assert (measured["backprop, dense 8, skips"].across > 0).all()
+
+
+def test_operations_are_those_of_the_products(few):
+    """By hand: two networks, three products a weight (forward, and two backward but for the first
+    layer, whose images need no gradient), a multiplication and an addition each."""
+    config = study.configure("smoke", "few", epochs=3)["backprop, dense 2"]
+    found = study.measure(rules.rule("deep_twins")(config), few)
+    first, others = 784 * 64, 64 * 64 + 64 * 10
+    images = len(few.train_labels)
+    expected = 3 * images * 2 * 2 * (2 * first + 3 * others)
+    assert found.operations == pytest.approx(expected, rel=0.03)  # besides products, little else
+
+
+def test_how_far_images_differ_is_by_hand():
+    same = np.tile([3.0, 4.0], (5, 1))
+    assert study.spread_of(same) == (pytest.approx(5), 0)
+    apart = np.array([[3.0, 0.0], [1.0, 0.0]])  # mean 2; 1 away from it; mean square 5
+    assert study.spread_of(apart) == (pytest.approx(5**0.5), pytest.approx(1 / 5**0.5))
+    length, varies = study.spread_of(np.zeros((3, 2)))
+    assert length == 0 and np.isnan(varies)
+
+
+def test_read_outs_have_a_column_a_block():
+    found = study.read_outs(made_up("all"))
+    assert list(found.columns) == [f"block {k}" for k in range(1, 17)]
+    two = found.loc["best reading, convolutional 2"]
+    assert list(two.dropna()) == [50.0, 90.0]
+
+
 def test_a_network_that_has_diverged_has_no_figures(few):
     config = study.configure("smoke", "few")["best reading, dense 2"]
     rule = rules.rule("deep_twins")(config)
@@ -120,7 +153,7 @@ def test_a_network_that_has_diverged_has_no_figures(few):
     found = study.measure(rule, few)
     assert np.isnan(found.accuracy[0]) and np.isnan(found.read[:, 0]).all()
     assert np.isfinite(found.accuracy[1]) and np.isfinite(found.read[:, 1]).all()
-    table = study.table({"one": found}, {"one": 1.0}, {"one": config})
+    table = study.table({"one": found}, {"one": config})
     assert table.loc["one", "accuracy"] == pytest.approx(100 * found.accuracy[1], abs=0.006)
     assert np.isnan(table.loc["one", "std"]) and table.loc["one", "constant"] == 2
 
@@ -131,7 +164,7 @@ def made_up(rows):
     for place in study.places(rows):
         accuracy = np.array([place.depth, place.depth + 1]) / 100 - 0.5 * (not place.skip)
         read = np.linspace(0.5, 0.9, place.depth)[:, None].repeat(2, 1)
-        found[place.name] = Measured(accuracy, read, np.eye(place.depth))
+        found[place.name] = Measured(accuracy, read, np.eye(place.depth), *np.zeros((3, 2)), 1e12)
     return found
 
 
@@ -145,7 +178,7 @@ def test_figures_and_differences_are_those_of_their_places():
     ]
     deep = measured[Place("best reading", "dense", 16, True).name]
     assert over["dense, with skip connections"]["best reading"][16] is deep.accuracy
-    assert "literal reading" not in over["convolutional, no skip connections"]
+    assert list(over["convolutional, no skip connections"]) == list(study.RULES)
     blocks = study.over_blocks(measured, "all")
     assert next(iter(blocks)) == "dense, no skip connections, 16 blocks"
     assert list(blocks["dense, no skip connections, 16 blocks"]["backprop"]) == list(range(1, 17))

@@ -295,13 +295,6 @@ def test_the_figure_has_every_curve_and_marks_its_gaps():
     )
 
 
-def test_the_figures_scale_is_undone_by_its_inverse():
-    percent = np.array([0, 50, 90, 99, 99.5])
-    assert drawn._back(drawn._stretched(percent)) == pytest.approx(percent)
-    steps = np.diff(drawn._stretched(np.array([80, 90, 95])))
-    assert steps[0] == pytest.approx(steps[1])
-
-
 def test_one_seed_alone_has_the_same_metrics(runs):
     both = pruning_tables.metrics(runs, tiny())
     alone = pruning_tables.metrics(runs[runs.seed == 1], tiny(seeds=1, first_seed=1))

@@ -1,5 +1,7 @@
 """The study of mirror contrast: tables against hand-made runs, and a small study end to end."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from ffcl_utils import rules
 from ffcl_utils.claims.ledger import claim
 from ffcl_utils.config import ConfigError
+from ffcl_utils.paths import NOTEBOOKS, RESULTS
 from ffcl_utils.studies import contrast as study
 from ffcl_utils.studies.contrast import BACKPROP, ITSELF, MIRROR, MULTIPLIED, SAME, WITHOUT
 from ffcl_utils.studies.read_outs import BACKPROP_JOINT, JOINT, MEETINGS, STRANGERS
@@ -116,12 +119,15 @@ LARGER = {
 }
 
 
-# Batch, rate, dropped units and pixels: those of the trials that chose them.
-STEPS = {
-    "wide": (256, 2e-3, 0.5, 0.2),
-    "shifted": (256, 2e-3, 0.1, 0),
-    "convolutional": (128, 6e-3, 0.1, 0),
-}
+@pytest.fixture(scope="module")
+def trials():
+    """The committed trials on held-out images."""
+    return pd.read_csv(RESULTS / "validation_frontier.csv").rename(
+        columns={"validation_accuracy/mean": "accuracy"}
+    )
+
+
+STEPS = ["batch_size", "learning_rate", "dropout", "input_dropout"]
 
 
 @pytest.mark.parametrize("network", LARGER)
@@ -131,11 +137,47 @@ def test_larger_networks_are_those_of_their_claims(network):
     for config in configs.values():
         assert (config.layers, config.shift, config.pools) == LARGER[network]
         assert (config.seeds, config.epochs) == (5, 20 if network == "convolutional" else 40)
-        steps = (config.batch_size, config.learning_rate, config.dropout, config.input_dropout)
-        assert steps == STEPS[network]
     assert all(c.epochs == 1 for c in study.configure("smoke", network).values())
     with pytest.raises(ConfigError, match=r"temperature: the networks .* compare nothing"):
         study.configure("short", network, temperature=0.1)
+
+
+@pytest.mark.parametrize("network", LARGER)
+def test_joint_read_outs_have_the_settings_of_their_best_trial(network, trials):
+    """Among trials of as many epochs; the others take those of joint read-outs."""
+    tried = trials[(trials.network == network) & (trials.read_out == "joint")]
+    tried = tried[tried.epochs == tried.epochs.min()]
+    best = tried.loc[tried.accuracy.idxmax()]
+    for config in study.configure("short", network).values():
+        assert [getattr(config, name) for name in STEPS] == list(best[STEPS])
+        assert list(config.layers) == json.loads(best.layers)
+
+
+def test_numbers_in_the_prose_are_those_of_the_trials(trials):
+    text = (NOTEBOOKS / "08_beyond_63.ipynb").read_text(encoding="utf-8")
+    shown = {k: f"{100 * accuracy:.2f} %" for k, accuracy in trials.accuracy.items()}
+
+    def of(network, read_out="joint", contrast="none", **settings):
+        chosen = trials[trials.network == network]
+        for name, value in {"read_out": read_out, "contrast": contrast, **settings}.items():
+            chosen = chosen[chosen[name] == value]
+        return chosen
+
+    def best(*args, **settings):
+        chosen = of(*args, **settings)
+        return shown[chosen.accuracy.idxmax()]
+
+    small = {"batch_size": 256, "mutual": 0}
+    alone = best("small, guides", "own", **small)
+    assert f"({alone} and {best('small, guides', 'own', 'class_means', **small)}, three" in text
+    assert "Joint read-outs had seven (wide), three (shifted) and three (convolutional)" in text
+    assert [len(of(network)) for network in LARGER] == [7, 3, 3]
+    assert [len(of(network, "own")) for network in LARGER] == [1, 1, 1]
+    assert f"from {best('wide', epochs=15)} after 15 epochs to {best('wide', epochs=40)}" in text
+    assert f"({best('shifted')} after 15)" in text
+    assert f"8 epochs ({best('convolutional')})" in text
+    strangers = best("shifted", "own"), best("convolutional", "own")
+    assert "network ({}) and of the convolutional one ({})".format(*strangers) in text
 
 
 def test_what_is_chosen_for_mirror_contrast_does_not_reach_read_outs():

@@ -32,7 +32,8 @@ class Condition(BaseModel):
     """A figure of the run, one value per seed, and a test of it.
 
     says: what the figure is, for the sentence of the rule. test: of the mean over seeds, or of its
-    95 % interval (Student). bound: in the figure's own unit, as a fraction of 1 for "%".
+    95 % interval (Student). bound: in the figure's own unit, for "%" and "points" as a fraction of
+    1.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
@@ -41,7 +42,7 @@ class Condition(BaseModel):
     says: str = Field(min_length=1)
     test: Literal[tuple(_TESTS)]
     bound: float
-    unit: Literal["%", "number"] = "number"
+    unit: Literal["%", "points", "number"] = "number"
 
     def holds(self, values: np.ndarray) -> bool:
         """Whether the figures (S,) meet it; a seed without one (NaN) is left out."""

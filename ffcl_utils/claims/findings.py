@@ -36,9 +36,10 @@ SENTENCES = (
         "share {B5[mean]} more.",
     ),
     (
-        ("X1", "X2"),
+        ("X1", "X2", "X9b"),
         "With local losses of our own, twins of the first paper's size get {X1[mean]} right "
-        "together, and wide twins {X2[mean]}, still without backpropagation across layers.",
+        "together, and wide twins {X2[mean]}, still without backpropagation across layers. "
+        "Shared read-outs bring {X9b[mean]} points over two networks that never meet.",
     ),
 )
 
@@ -83,4 +84,4 @@ def _figures(row: dict) -> dict[str, str]:
 
 
 def _number(value: float, unit: str) -> str:
-    return f"{100 * value:.1f} %" if unit == "%" else f"{value:.2g}"
+    return f"{100 * value:.1f} {unit}" if unit in ("%", "points") else f"{value:.2g}"

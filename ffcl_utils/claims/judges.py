@@ -41,7 +41,7 @@ class Judge(BaseModel):
     def rule(self, unit: str = "number", word: str = REPRODUCED) -> str:
         """The rule as a sentence without its full stop.
 
-        unit: of the claim, "%", "seeds" or "number". word: for a claim that holds.
+        unit: of the claim, "%", "points", "seeds" or "number". word: for a claim that holds.
         """
         raise NotImplementedError
 
@@ -265,6 +265,8 @@ def _number(value: float) -> str:
 
 def in_unit(value: float, unit: str) -> str:
     """A figure as the sentences show it: in per cent where the unit is "%" of images."""
+    if unit == "points":
+        return _points(value, unit)
     return f"{_number(100 * value)} %" if unit == "%" else _number(value)
 
 
@@ -276,6 +278,7 @@ def _range(low: float, high: float, unit: str) -> str:
 
 def _points(value: float, unit: str) -> str:
     """A difference of two figures: percentage points where these are in per cent."""
-    if unit != "%":
+    if unit not in ("%", "points"):
         return _number(value)
-    return f"{_number(100 * value)} point{'s' * (round(100 * value, 10) != 1)}"
+    points = round(100 * value, 10)
+    return f"{_number(points)} point{'s' * (abs(points) != 1)}"

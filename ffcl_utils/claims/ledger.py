@@ -29,10 +29,10 @@ class Claim(BaseModel):
     """One claim of a paper, or one question of our own: what is measured, and who judges it.
 
     run: the name of the run, which is that of its results folder. metric: its name in the run's
-    metrics.json. unit: how its figures are shown, "%" of images, "seeds" (1 where a seed passes,
-    else 0) or "number". judge: what gives the verdict from that metric; or, instead, conditions,
-    which may look at several. presets: those whose run measures it. fixed: when the rule was fixed,
-    and what had been seen by then.
+    metrics.json. unit: how its figures are shown, "%" of images, "points" (a difference of two such
+    shares), "seeds" (1 where a seed passes, else 0) or "number". judge: what gives the verdict from
+    that metric; or, instead, conditions, which may look at several. presets: those whose run
+    measures it. fixed: when the rule was fixed, and what had been seen by then.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -44,7 +44,7 @@ class Claim(BaseModel):
     paper_says: str = Field(min_length=1)
     run: str = Field(pattern=r"^\d\d_\w+(-\w+)?$")
     metric: str = Field(min_length=1)
-    unit: Literal["%", "seeds", "number"]
+    unit: Literal["%", "points", "seeds", "number"]
     dataset: Literal["mnist", "fashion_mnist", "synthetic"]
     judge: AnyJudge | None = None
     conditions: Conditions | None = None

@@ -80,6 +80,8 @@ def in_words(ours: dict | None, unit: str) -> str:
         average, std, high = (100 * ours[key] for key in ("mean", "std", "max"))
         digits = 1 if std >= 0.1 else 2
         return f"{average:.{digits}f} ± {std:.{digits}f} %, best {high:.{digits}f} % {counted}"
+    if unit == "points":
+        return f"{100 * ours['mean']:.2f} ± {100 * ours['std']:.2f} points {counted}"
     return f"{ours['mean']:.3g} ± {ours['std']:.2g} {counted}"
 
 

@@ -1,5 +1,6 @@
 """The claims table as text: for the terminal, for the README, and what has to be said with it."""
 
+import re
 from operator import methodcaller
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from ffcl_utils.files import write_whole
 BESIDE = "at short"  # the column of figures and verdicts at short, beside those at paper
 PAGE, RELATED_PAGE = "docs/claims.md", "docs/related.md"  # of all claims; of related works
 START, END = "<!-- claims: generated from results/ -->", "<!-- end of claims -->"
-# The claims that a first look needs: accuracy, decay and locality of the twins; accuracy, sparsity
-# and ensembles of FF; unseen classes; and how far twins get.
-HEADLINES = ("A1", "A1b", "A2", "A4", "B1", "B3", "B4", "X1")
+# The claims that a first look needs: accuracy and decay of the twins; accuracy, sparsity and
+# ensembles of FF; how far twins get, and what it brings that they meet.
+HEADLINES = ("A1", "A1b", "A2", "B1", "B3", "B4", "X1", "X2", "X2s", "X8", "X9b")
 # How the ids of a reading's three claims end: accuracy, training and testing loss (notebook 11).
 READINGS = {"bal": "balanced, margin 0, batch 512", "rand": "random, margin 0.2, batch 512"}
 
@@ -32,7 +33,8 @@ def markdown_table(
     """Claims as a Markdown table: paper, ours with spread and seeds, verdict, notebook.
 
     Where some rows are at paper, each row says its preset, and a column has figure and verdict at
-    short of those at paper; brief: the verdict alone.
+    short of those at paper. brief: the verdict alone, and of what a statement has in parentheses
+    the beginning.
     links: to the executed notebooks. top: the way from the text's folder to the repository's top.
     """
     columns = ["", "claim", "paper", "ours", "verdict", "notebook"]
@@ -51,7 +53,7 @@ def markdown_table(
         lines.append(
             [
                 row["id"],
-                row["statement"],
+                in_brief(row["statement"]) if brief else row["statement"],
                 row["paper_value"],
                 with_preset(row, two and not brief),
                 f"**{row['verdict']}**",
@@ -60,6 +62,11 @@ def markdown_table(
             ]
         )
     return markdown(columns, lines)
+
+
+def in_brief(statement: str) -> str:
+    """A statement, of whose parentheses what stands before the first comma or colon is left."""
+    return re.sub(r"\(([^():,;]*)[:,;][^()]*\)", r"(\1)", statement)
 
 
 def are_of_two_presets(rows: list[dict]) -> bool:

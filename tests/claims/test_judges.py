@@ -223,7 +223,7 @@ def test_intervals_are_those_of_a_t_test(values):
 def test_every_number_of_a_judge_is_in_its_rule(claim):
     """And in the unit of the claim, so that nothing has to be written beside the judge."""
     said = {float(number) for number in re.findall(r"\d+(?:\.\d+)?", claim.rule)}
-    scale = 100 if claim.unit == "%" or claim.judge.name == "share_of_seeds" else 1
+    scale = 100 if claim.unit in ("%", "points") or claim.judge.name == "share_of_seeds" else 1
     numbers = {
         name: value for name, value in claim.judge.model_dump().items() if isinstance(value, float)
     }

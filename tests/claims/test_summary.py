@@ -58,6 +58,7 @@ def test_no_figures_at_all():
         ([1.0, 0.0, 1.0], "seeds", "2 of 3 seeds"),
         ([1.0, nan, nan], "seeds", "1 of 3 seeds (2 of 3 seeds have no figure)"),
         ([0.25, 0.75], "number", "0.5 ± 0.35 (2 seeds)"),
+        ([-0.011, -0.013], "points", "-1.20 ± 0.14 points (2 seeds)"),
     ],
 )
 def test_figures_in_words(values, unit, words):

@@ -1,5 +1,7 @@
 """Notebook 13: its networks, measures against other libraries, tables by hand."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import torch
 from sklearn.linear_model import Ridge
 
 from ffcl_utils import rules
-from ffcl_utils.claims.ledger import ledger
+from ffcl_utils.claims.ledger import claim, ledger
 from ffcl_utils.config import PRESETS, ConfigError
 from ffcl_utils.paths import NOTEBOOKS, RESULTS
 from ffcl_utils.studies import deeper as study
@@ -194,11 +196,11 @@ def test_figures_and_differences_are_those_of_their_places():
 
 
 def test_metrics_have_every_claims_figure():
-    own = [claim for claim in ledger() if claim.notebook == study.NOTEBOOK]
-    assert [claim.id for claim in own] == ["D1", "D2", "D3", "D4", "D5"]
+    own = [one for one in ledger() if one.notebook == study.NOTEBOOK]
+    assert [one.id for one in own] == ["D1", "D2", "D3", "D4", "D5"]
     found = study.metrics(made_up("all"), "all")
-    for claim in own:
-        assert all(np.isfinite(found[metric]).all() for metric in claim.metrics), claim.id
+    for one in own:
+        assert all(np.isfinite(found[metric]).all() for metric in one.metrics), one.id
     few = study.metrics(made_up("few"), "few")
     assert np.isnan(few["mirror contrast, convolutional 4 - dense/test_accuracy"]).all()
 
@@ -212,3 +214,41 @@ def test_the_worked_way_up_is_by_hand_and_as_the_notebook_says():
     text = (NOTEBOOKS / "13_deeper.ipynb").read_text(encoding="utf-8")
     for value in (plain["activation"].iloc[-1], skips["activation"].iloc[-1]):
         assert f" {value:g} " in text
+
+
+def test_where_and_why_they_stop_is_what_the_committed_tables_say():
+    folder = RESULTS / "short" / study.NOTEBOOK
+    nets = pd.read_csv(folder / "networks.csv", index_col=0)
+    text = (NOTEBOOKS / "13_deeper.ipynb").read_text(encoding="utf-8")
+    text = text.split("## Where and why they stop")[1].split("## What deviates")[0]
+    accuracy = {name: f"{value:.2f}" for name, value in nets.accuracy.items()}
+    mirror, best = ("mirror contrast", "best reading")
+    said = [
+        f"{accuracy[f'{mirror}, dense 2']} % with 2 dense blocks and "
+        f"{accuracy[f'{mirror}, dense 16']} % with 16",
+        f"falls from {accuracy['backprop, dense 2']} to {accuracy['backprop, dense 16']} %",
+        f"it has {accuracy[f'{mirror}, convolutional 8']} % and, with skips, "
+        f"{accuracy[f'{mirror}, convolutional 8, skips']} %",
+        f"16 dense blocks ({accuracy[f'{best}, dense 16']} %) and, with convolutions, already at "
+        f"4 ({accuracy[f'{best}, convolutional 4']} %) and 8 "
+        f"({accuracy[f'{best}, convolutional 8']} %)",
+        f"{accuracy[f'{best}, dense 16, skips']} % with 16 dense blocks, "
+        f"{accuracy[f'{best}, convolutional 8, skips']} % with 8 convolutional ones",
+    ]
+    last, first = nets["last block read"], nets["first block read"]
+    literal = "literal reading, dense 16"
+    said += [
+        f"still gets {last[f'{best}, dense 16']} % and {last[f'{best}, convolutional 8']} % right",
+        f"differ from one another by {nets.varies[f'{best}, convolutional 8']} % of the length",
+        f"gets {first[literal]} % from the first and {last[literal]} % from the last",
+        f"slow this down ({last[literal + ', skips']} %)",
+        f"a length of {nets.length[literal + ', skips']:.1e}",
+    ]
+    for words in said:
+        assert words in text, words
+    assert 0.28 < nets.length[f"{best}, dense 16"] / nets.length[f"{best}, dense 2"] < 0.38
+    assert nets.varies[f"{best}, dense 16"] > 80
+    record = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    gains = 100 * np.array(record["metrics"][claim("D2").metric])
+    assert "of {:.1f}, {:.1f} and {:.1f} points".format(*gains) in text and (gains > 0).all()
+    assert claim("D2").verdict({claim("D2").metric: gains / 100}) == "not supported"

@@ -121,9 +121,15 @@ def foreign_in_preset(reference: Path) -> list[Path]:
             found += foreign_files(place)
         elif place.is_dir() and not place.is_symlink():
             found += [path for path in place.rglob("*") if path.is_symlink() or not path.is_dir()]
-        elif place.name not in {CLAIMS, *LEFT_BY_VIEWERS}:
+        elif place.name not in {CLAIMS, *LEFT_BY_VIEWERS} and not _is_lock(place):
             found.append(place)
     return sorted(found)
+
+
+def _is_lock(place: Path) -> bool:
+    """Whether a file is what the lock of a result's folder leaves: empty, and named for a run."""
+    locks = {f".{entry.name}.lock" for entry in runs()}
+    return place.name in locks and not place.is_symlink() and place.stat().st_size == 0
 
 
 def _copy(result: Path, target: Path) -> None:

@@ -125,6 +125,21 @@ def test_one_result_is_promoted_alone_and_all_others_stay(run, reference, finish
     assert nothing_is_left_over(reference)
 
 
+def test_a_lock_that_the_last_promotion_left_is_no_file_of_somebody(run, reference):
+    """A notebook that ran into the reference, as the overview does, leaves one beside it."""
+    promote(run, reference)
+    expected, lock = content(reference), reference / ".01_accuracy.lock"
+    lock.touch()
+    promote(run, reference)
+    assert content(reference) == expected and not lock.exists()
+    lock.write_text("not empty")
+    with pytest.raises(PromotionError, match=r"\.01_accuracy\.lock is not from a run"):
+        promote(run, reference)
+    lock.rename(reference / ".mine.lock")
+    with pytest.raises(PromotionError, match=r"\.mine\.lock is not from a run"):
+        promote(run, reference)
+
+
 @pytest.mark.parametrize(
     "name, message",
     [

@@ -8,6 +8,7 @@ import pytest
 
 from ffcl_utils import rules
 from ffcl_utils.claims.ledger import claim
+from ffcl_utils.claims.summary import interval
 from ffcl_utils.config import ConfigError
 from ffcl_utils.paths import NOTEBOOKS, RESULTS
 from ffcl_utils.studies import contrast as study
@@ -178,6 +179,19 @@ def test_numbers_in_the_prose_are_those_of_the_trials(trials):
     assert f"8 epochs ({best('convolutional')})" in text
     strangers = best("shifted", "own"), best("convolutional", "own")
     assert "network ({}) and of the convolutional one ({})".format(*strangers) in text
+
+
+def test_where_meeting_cost_accuracy_is_what_the_prose_says():
+    text = (NOTEBOOKS / "08_beyond_63.ipynb").read_text(encoding="utf-8")
+    assert 'left of 0 as a whole for `network=\\"shifted\\"`' in text
+    assert "for the paper's and the wide network it holds 0" in text
+    found = {}
+    for name in ("", "-wide", "-shifted"):
+        record = RESULTS / "short" / f"08_beyond_63{name}" / "metrics.json"
+        metrics = json.loads(record.read_text(encoding="utf-8"))["metrics"]
+        low, high = interval(np.array(metrics[f"{JOINT} - {STRANGERS}/test_accuracy"]))
+        found[name] = "left" if high < 0 else "holds" if low <= 0 <= high else "right"
+    assert found == {"": "holds", "-wide": "holds", "-shifted": "left"}
 
 
 def test_what_is_chosen_for_mirror_contrast_does_not_reach_read_outs():

@@ -5,13 +5,10 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.linear_model import RidgeClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from ffcl_utils import rules
+from ffcl_utils.analysis.depth import likeness, read_out, spread_of
 from ffcl_utils.analysis.locality import off_layer_gradient
-from ffcl_utils.analysis.similarity import linear_cka
 from ffcl_utils.claims.ledger import missing
 from ffcl_utils.config import ConfigError, RuleConfig
 from ffcl_utils.data.datasets import Dataset
@@ -58,9 +55,6 @@ DEPTHS: dict[Rows, dict[Kind, tuple[int, ...]]] = {
 CONVOLUTIONAL_SHARE = 5
 READ_FROM = 5000  # training images from which a read-out of a layer is solved
 PROBES = 1000  # test images on which layers are compared
-RIDGE = 10.0  # of the read-out, on features of variance 1
-# Of its largest activation: what varies by less over the images is the noise of rounding.
-SMALLEST = 1e-5
 
 
 class Place(NamedTuple):
@@ -159,48 +153,6 @@ def measure(rule: Rule, data: Dataset) -> Measured:
     across = off_layer_gradient(losses, rule.layers()).numpy()
     operations = rule.config.epochs * cost_of_an_epoch(rule, data).operations
     return Measured(accuracy, np.array(read).T, alike, across, *np.array(last).T, operations)
-
-
-def spread_of(layer: np.ndarray) -> tuple[float, float]:
-    """Length of the activations (N, units) of an image, and how far images differ.
-
-    The first is the root of the mean square over images; the second the same of what is left
-    without the mean image, as a share of the first: 0 where all images are the same. NaN for
-    diverged ones, and the share for a block without activations.
-    """
-    layer = layer.astype(np.float64)
-    length = float(np.sqrt((layer**2).sum(1).mean()))
-    differs = float(np.sqrt(layer.var(0).sum()))
-    return length, differs / length if length else np.nan
-
-
-def read_out(
-    learnt: np.ndarray, asked: np.ndarray, labels: np.ndarray, theirs: np.ndarray
-) -> float:
-    """Share of the images `asked` (N, units) whose class a linear read-out of `learnt` tells.
-
-    It is solved at once: ridge regression of the labels, each feature at mean 0 and variance 1.
-    """
-    model = make_pipeline(StandardScaler(), RidgeClassifier(alpha=RIDGE))
-    return float(model.fit(learnt, labels).score(asked, theirs))
-
-
-def likeness(layers: list[np.ndarray]) -> np.ndarray:
-    """Linear CKA (L, L) of every two layers (N, units); NaN where one is constant or diverged."""
-    layers = [layer.astype(np.float64) for layer in layers]
-    varied = [
-        bool(np.isfinite(layer).all() and layer.std(0).max() > SMALLEST * np.abs(layer).max())
-        for layer in layers
-    ]
-    return np.array(
-        [
-            [
-                linear_cka(one, other) if varied[i] and varied[j] else np.nan
-                for j, other in enumerate(layers)
-            ]
-            for i, one in enumerate(layers)
-        ]
-    )
 
 
 def _panel(kind: str, skip: bool) -> str:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.linear_model import Ridge
 
 from ffcl_utils import rules
 from ffcl_utils.claims.ledger import claim, ledger
@@ -82,29 +81,6 @@ def test_the_readings_are_those_of_the_first_papers_notebooks():
     assert mirror.learning_rate == ours.learning_rate and ours.normalised
 
 
-def test_a_read_out_is_ridge_regression_of_the_labels():
-    rng = np.random.default_rng(0)
-    labels, theirs = rng.integers(0, 10, 300), rng.integers(0, 10, 200)
-    means = rng.normal(size=(10, 6))
-    learnt, asked = (means[y] + rng.normal(size=(len(y), 6)) for y in (labels, theirs))
-    mean, deviation = learnt.mean(0), learnt.std(0)
-    targets = 2.0 * np.eye(10)[labels] - 1
-    model = Ridge(alpha=study.RIDGE).fit((learnt - mean) / deviation, targets)
-    expected = model.predict((asked - mean) / deviation).argmax(1) == theirs
-    assert study.read_out(learnt, asked, labels, theirs) == pytest.approx(expected.mean())
-
-
-def test_a_block_that_is_the_same_for_all_is_like_none():
-    """In the precision of the networks, and with the noise of their rounding."""
-    rng = np.random.default_rng(1)
-    noise = 1 + 1e-7 * rng.normal(size=(1000, 5))
-    layers = [rng.random((1000, 4)), 0.1 * noise, rng.random((1000, 3))]
-    layers = [layer.astype(np.float32) for layer in layers]
-    found = study.likeness(layers)
-    assert np.isnan(found[1]).all() and np.isnan(found[:, 1]).all()
-    np.testing.assert_allclose(np.diag(found)[[0, 2]], 1)
-
-
 def test_measures_have_a_figure_for_each_seed_and_block(networks, measured, few):
     found = measured["backprop, dense 8, skips"]
     assert found.accuracy.shape == (2,) and found.read.shape == (8, 2)
@@ -129,15 +105,6 @@ def test_operations_are_those_of_the_products(few):
     images = len(few.train_labels)
     expected = 3 * images * 2 * 2 * (2 * first + 3 * others)
     assert found.operations == pytest.approx(expected, rel=0.03)  # besides products, little else
-
-
-def test_how_far_images_differ_is_by_hand():
-    same = np.tile([3.0, 4.0], (5, 1))
-    assert study.spread_of(same) == (pytest.approx(5), 0)
-    apart = np.array([[3.0, 0.0], [1.0, 0.0]])  # mean 2; 1 away from it; mean square 5
-    assert study.spread_of(apart) == (pytest.approx(5**0.5), pytest.approx(1 / 5**0.5))
-    length, varies = study.spread_of(np.zeros((3, 2)))
-    assert length == 0 and np.isnan(varies)
 
 
 def test_read_outs_have_a_column_a_block():

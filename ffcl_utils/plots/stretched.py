@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 TICKS = (0, 50, 80, 90, 95, 97, 98, 99, 99.5)
+FAR = 10  # on an even axis the better half of such figures would stand in one heap
 MOST = 99.9  # %: all above it is drawn there, as the rest to 100 % has no logarithm at 100
 
 
@@ -19,12 +20,19 @@ def stretch(axes: Axes, which: Literal["x", "y"]) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def stretch_accuracy(axes: Axes, percent: np.ndarray) -> None:
-    """Stretch the upright axis, from the tick below all of percent to the one above."""
-    stretch(axes, "y")
+def stretch_accuracy(axes: Axes, percent: np.ndarray, which: Literal["x", "y"] = "y") -> None:
+    """Stretch an axis, from the tick below all of percent to the one above."""
+    stretch(axes, which)
     low, high = around(percent)
-    axes.yaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low <= tick <= high]))
-    axes.set_ylim(low, high)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(FixedLocator([tick for tick in TICKS if low <= tick <= high]))
+    axes.set(**{f"{which}lim": (low, high)})
+
+
+def are_far_apart(percent: np.ndarray) -> bool:
+    """Whether one figure misses FAR times as much to 100 % as another one."""
+    missing = 100 - percent[np.isfinite(percent)]
+    return len(missing) > 0 and missing.max() > FAR * max(missing.min(), 100 - MOST)
 
 
 def stretched(percent: np.ndarray) -> np.ndarray:

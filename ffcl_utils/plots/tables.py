@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from ffcl_utils.analysis.statistics import mean_interval
+from ffcl_utils.plots.stretched import are_far_apart, stretch_accuracy
 from ffcl_utils.plots.style import (
     COLOURS,
     REFERENCE,
@@ -190,7 +191,8 @@ def accuracy_of_models(
     """Accuracy of every seed, one row a model, their mean as a bar, and a line at the target.
 
     models: by name, shares of images (S,). Where models differ in how many seeds they have, each
-    says its own beside its name; so does one with seeds without a figure.
+    says its own beside its name; so does one with seeds without a figure. Where some miss far more
+    to 100 % than others, the axis is stretched towards 100 %.
     """
     if not models:
         return nothing(title, note)
@@ -214,6 +216,9 @@ def accuracy_of_models(
         axis.axvline(100 * target, **REFERENCE)
         axis.set_yticks(range(len(models)), names)
         axis.set(ylim=(len(models) - 0.5, -0.75), xlabel="test accuracy, % of images")
+        shown = 100 * np.concatenate([*models.values(), [target]])
+        if are_far_apart(shown):
+            stretch_accuracy(axis, shown, "x")
         seed = Line2D([], [], **points, color="0.3", label="one seed")
         bar = Line2D([], [], color="black", linewidth=2, label="mean over seeds")
         legend(figure, seed, bar, reference_line(target_name))

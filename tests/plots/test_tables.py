@@ -193,6 +193,22 @@ def test_models_have_a_row_each(words):
         assert label in text
     assert "the target, 88 %" in text and axis.lines[-1].get_xdata() == [88, 88]
     words(plots.accuracy_of_models({"one": np.array([0.5])}, 0.88, "target", "t", "n"))
+
+
+def test_models_far_apart_are_on_a_stretched_axis(words):
+    """Errors of 1 and 2 % then stand as far apart as those of 25 and 50 %."""
+    models = {
+        name: np.array([a]) for name, a in (("a", 0.5), ("b", 0.75), ("c", 0.98), ("d", 0.99))
+    }
+    (axis,) = plots.accuracy_of_models(models, 0.98, "target", "t", "n").axes
+    a, b, c, d = (axis.transData.transform((100 * m[0], 0))[0] for m in models.values())
+    assert b - a == pytest.approx(d - c)
+    del models["a"], models["b"]
+    (axis,) = plots.accuracy_of_models(models, 0.98, "target", "t", "n").axes
+    assert axis.get_xscale() == "linear"
+
+
+def test_no_models_have_no_figure(words):
     assert "nothing to show" in words(plots.accuracy_of_models({}, 0.88, "target", "t", "n"))
 
 

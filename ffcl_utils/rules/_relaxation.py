@@ -4,7 +4,13 @@ from copy import copy
 from typing import Literal
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 from torch import Generator, Tensor
 
 from ffcl_utils.config import InputScaling
@@ -21,7 +27,9 @@ class RelaxationConfig(backprop.Config):
     backward_weights: by which errors go down: the transposed weights; weights of their own, which
     learn by the weights' own update; or such that never change. derivative: whether f′ is used on
     the way down; the update of the weights always uses it. sweeps: the most; a network stops before
-    where a sweep changes nothing by more than `tolerance` of its largest output error.
+    where a sweep changes nothing by more than `tolerance` of its largest output error. errors: a
+    control, "backpropagated", has the same networks, images, loss and optimiser, and its errors
+    come from backpropagation instead of sweeps.
     """
 
     batch_size: PositiveInt = 64
@@ -31,6 +39,7 @@ class RelaxationConfig(backprop.Config):
     derivative: bool = True
     sweeps: PositiveInt
     tolerance: NonNegativeFloat = 1e-6
+    errors: Literal["settled", "backpropagated"] = "settled"
 
     @field_validator("layers")
     @classmethod
@@ -38,6 +47,38 @@ class RelaxationConfig(backprop.Config):
         if len(layers) < 3 or (layers[0], layers[-1]) != (784, 10):
             raise ValueError("layers begin with 784 pixels and end with 10 classes, others between")
         return layers
+
+    @model_validator(mode="after")
+    def _backpropagation_is_not_relaxed(self) -> "RelaxationConfig":
+        relaxed = self.backward_weights != "transposed" or not self.derivative
+        if self.errors == "backpropagated" and relaxed:
+            raise ValueError(
+                'errors="backpropagated" needs backward_weights="transposed" and derivative=True: '
+                "there is nothing else that it could relax"
+            )
+        return self
+
+
+class RelaxationRule(backprop.Backprop):
+    """Networks of all seeds that predict as those of backpropagation do."""
+
+    Config = RelaxationConfig
+    local = True
+    backward_pass = True
+
+    def build(self) -> None:
+        """Make the networks."""
+        settings = self.config
+        mixing = getattr(settings, "error_weights", "identity")
+        ways = settings.backward_weights, mixing
+        self.network = RelaxedLayers(settings.layers, self.generators, *ways)
+        self.local = settings.errors == "settled"
+
+    @classmethod
+    def work(cls, config: RelaxationConfig) -> float:
+        """Each sweep as a twentieth of a step: it leaves out the widest product, and may stop."""
+        sweeps = config.sweeps if config.errors == "settled" else 0
+        return super().work(config) * (1 + sweeps / 20)
 
 
 class RelaxedLayers(Layers):

@@ -17,8 +17,7 @@ from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.learning.losses import cross_entropy_loss
 from ffcl_utils.learning.relaxation import Sweeps, relaxed_errors
 from ffcl_utils.learning.training import PerSeed, Phase
-from ffcl_utils.rules._relaxation import RelaxationConfig, RelaxedLayers
-from ffcl_utils.rules.backprop import Backprop
+from ffcl_utils.rules._relaxation import RelaxationConfig, RelaxationRule
 
 
 class Config(RelaxationConfig):
@@ -36,24 +35,17 @@ class Config(RelaxationConfig):
     sweeps: PositiveInt = 100
 
 
-class ActivationRelaxation(Backprop):
+class ActivationRelaxation(RelaxationRule):
     """Networks of all seeds that predict as those of backpropagation do."""
 
     Config = Config
     title = "activation relaxation"
-    local = True
-    backward_pass = True
     presets = {
         "smoke": {"seeds": 2, "epochs": 5, "batch_size": 32, "sweeps": 40, "step": 0.5},
         # Steps twice as long as published: the relaxation settles within its sweeps.
         "short": {"seeds": 5, "epochs": 10, "step": 0.2},
         "paper": {"seeds": 5},
     }
-
-    def build(self) -> None:
-        """Make the networks."""
-        settings = self.config
-        self.network = RelaxedLayers(settings.layers, self.generators, settings.backward_weights)
 
     def phases(self, data: Dataset) -> Iterator[Phase]:
         """One. The hidden layers' losses have no meaning but their gradient: there is no total."""
@@ -63,8 +55,10 @@ class ActivationRelaxation(Backprop):
         """Local losses (S,) whose gradients are the rule's updates; arguments as Backprop's.
 
         Of a hidden layer Σ h ⊙ x, with x taken as given, whose gradient is hᵀ₋₁ (x ⊙ f′); of the
-        output the cross-entropy.
+        output the cross-entropy. Backpropagation has the cross-entropy alone.
         """
+        if self.config.errors == "backpropagated":
+            return super().losses(images, labels)
         outputs = self.network.forward(images)
         pairs = zip(outputs[:-1], self.relaxed(outputs, labels), strict=False)
         found = {f"layer{k}": (h * x).sum(-1).mean(-1) for k, (h, x) in enumerate(pairs, start=1)}
@@ -84,11 +78,6 @@ class ActivationRelaxation(Backprop):
             Sweeps(settings.step, settings.sweeps, settings.tolerance),
             downwards=True,
         )
-
-    @classmethod
-    def work(cls, config: Config) -> float:
-        """Each sweep as a twentieth of a step: it leaves out the widest product, and may stop."""
-        return super().work(config) * (1 + config.sweeps / 20)
 
 
 RULE = ActivationRelaxation

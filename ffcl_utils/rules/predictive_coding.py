@@ -8,7 +8,7 @@ errors settle at the gradients of backpropagation.
 from typing import Literal
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -17,8 +17,7 @@ from ffcl_utils.learning.inference import relaxed_activations
 from ffcl_utils.learning.layers import linear
 from ffcl_utils.learning.relaxation import Sweeps, relaxed_errors
 from ffcl_utils.learning.training import PerSeed
-from ffcl_utils.rules._relaxation import RelaxationConfig, RelaxedLayers
-from ffcl_utils.rules.backprop import Backprop
+from ffcl_utils.rules._relaxation import RelaxationConfig, RelaxationRule
 
 
 class Config(RelaxationConfig):
@@ -39,14 +38,22 @@ class Config(RelaxationConfig):
     predictions: Literal["fixed", "recomputed"] = "fixed"
     error_weights: Literal["identity", "learned", "random"] = "identity"
 
+    @model_validator(mode="after")
+    def _backpropagation_has_no_energy(self) -> "Config":
+        plain = self.predictions == "fixed" and self.error_weights == "identity"
+        if self.errors == "backpropagated" and not plain:
+            raise ValueError(
+                'errors="backpropagated" needs predictions="fixed" and error_weights="identity": '
+                "backpropagation has no errors of hidden predictions"
+            )
+        return self
 
-class PredictiveCoding(Backprop):
+
+class PredictiveCoding(RelaxationRule):
     """Networks of all seeds that predict by one pass upwards, as those of backpropagation do."""
 
     Config = Config
     title = "predictive coding"
-    local = True
-    backward_pass = True
     presets = {
         "smoke": {"seeds": 2, "epochs": 5, "batch_size": 32, "sweeps": 60, "step": 0.1},
         # Fewer and longer steps, which end nearer to the fixed point than the published ones.
@@ -54,18 +61,16 @@ class PredictiveCoding(Backprop):
         "paper": {"seeds": 5},
     }
 
-    def build(self) -> None:
-        """Make the networks."""
-        settings = self.config
-        ways = settings.backward_weights, settings.error_weights
-        self.network = RelaxedLayers(settings.layers, self.generators, *ways)
-
     def losses(self, images: Tensor, labels: Tensor) -> PerSeed:
         """The energy (S,) of every layer, its squared errors; arguments as Backprop's.
 
         Its gradient, with all activations taken as given, is −2 μ₋₁ᵀ (ε ⊙ f′) by W, as published
-        not through E, and −2 f(μ₋₁ W)ᵀ ε by E where that learns.
+        not through E, and −2 f(μ₋₁ W)ᵀ ε by E where that learns. Backpropagation has that of the
+        output alone, with plain predictions.
         """
+        if self.config.errors == "backpropagated":
+            logits = self.network.forward(images, local=False)[-1]
+            return {"output": self.loss_of_output(logits, labels)}
         outputs = self.network.forward(images)
         outputs, errors = self.inferred(outputs, labels)
         mixing = self.network.mixing if self.network.mixing_learns else []
@@ -75,6 +80,12 @@ class PredictiveCoding(Backprop):
             found[k] = found[k] + mixed.detach() - mixed
         names = [f"layer{k}" for k in range(1, len(found))] + ["output"]
         return {n: e.square().sum(-1).mean(-1) for n, e in zip(names, found, strict=True)}
+
+    @staticmethod
+    def loss_of_output(logits: Tensor, labels: Tensor) -> Tensor:
+        """What backpropagation lowers in this rule's place, (S,), from (S, B, 10) and (S, B)."""
+        target = one_hot(labels, logits.shape[-1]).to(logits.dtype)
+        return (logits - target).square().sum(-1).mean(-1)
 
     def inferred(self, outputs: list[Tensor], labels: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Outputs f(μ₋₁ W) and errors ε (S, B, units) of all layers after the sweeps.
@@ -105,11 +116,6 @@ class PredictiveCoding(Backprop):
         for k, weight in enumerate(self.network.mixing):
             predicted[k] = _mixed(outputs[k], weight)
         return [mu - p for mu, p in zip(activations, predicted, strict=True)]
-
-    @classmethod
-    def work(cls, config: Config) -> float:
-        """Each sweep as a twentieth of a step: it leaves out the widest product, and may stop."""
-        return super().work(config) * (1 + config.sweeps / 20)
 
 
 def _mixed(outputs: Tensor, weight: Tensor) -> Tensor:

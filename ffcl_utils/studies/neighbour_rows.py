@@ -9,10 +9,6 @@ from ffcl_utils.config import ConfigError, RuleConfig
 Rows = Literal["few", "one_each", "all", "relaxations"]
 BACKPROP, RANDOM = "backprop", "random layers"
 
-# Networks of other rules, for backpropagation to be compared with them on the same terms.
-_OF_AR = {"layers": (784, 300, 300, 100, 10), "input_scaling": "unit", "learning_rate": 5e-4}
-_OF_PC = _OF_AR | {"layers": (784, 300, 100, 100, 10)}
-
 
 @dataclass(frozen=True)
 class Row:
@@ -32,6 +28,8 @@ def _relaxed(rule: str, settings: dict, published: str = "") -> Row:
 
 
 AR, PC = "activation_relaxation", "predictive_coding"
+# Backpropagation on the same terms: where errors come from is all that differs.
+_PLAIN = {"errors": "backpropagated"}
 # Tables in which a row stands: of one variant of each rule (and its control) these three kinds.
 ONE: tuple[Rows, ...] = ("one_each", "all")
 FEW: tuple[Rows, ...] = ("few", *ONE)
@@ -72,7 +70,10 @@ ROWS = {
         AR, {"backward_weights": "learned", "derivative": False}
     ),
     "AR, random, no derivative": _relaxed(AR, {"backward_weights": "random", "derivative": False}),
-    "predictive coding, recomputed": _relaxed(PC, {"predictions": "recomputed"}),
+    # Predictions that move with the activations want the short steps that were published.
+    "predictive coding, recomputed": _relaxed(
+        PC, {"predictions": "recomputed", "step": 0.01, "sweeps": 500}
+    ),
     "PC, learned weights": _relaxed(PC, {"backward_weights": "learned"}),
     "PC, random weights": _relaxed(PC, {"backward_weights": "random"}),
     "PC, no derivative": _relaxed(PC, {"derivative": False}),
@@ -80,13 +81,12 @@ ROWS = {
     "PC, all relaxed": _relaxed(
         PC, {"backward_weights": "learned", "derivative": False, "error_weights": "learned"}
     ),
-    "backprop, AR's network": Row("backprop", _OF_AR, rows=RELAXED),
-    "backprop, PC's network": Row("backprop", _OF_PC, rows=RELAXED),
+    "backprop, AR's network": Row(AR, _PLAIN, rows=RELAXED),
+    "backprop, PC's network": Row(PC, _PLAIN, rows=RELAXED),
 }
-# Backpropagation takes the length of these rules' training, and their batches.
-_AS_LONG_AS = {"backprop, AR's network": AR, "backprop, PC's network": PC}
+CONTROLS = ("backprop, AR's network", "backprop, PC's network")
 # Rows of "one_each" that are no rule of their own, or whose networks notebooks 01 and 03 leave.
-_NOT_LEFT = {BACKPROP, "FF", "BP/FF", "improved FFCL", *_AS_LONG_AS}
+_NOT_LEFT = {BACKPROP, "FF", "BP/FF", "improved FFCL", *CONTROLS}
 # Rows of which notebook 12 leaves a network in a small file, for the notebooks to explore.
 LEFT = [name for name, row in ROWS.items() if ONE[0] in row.rows and name not in _NOT_LEFT]
 # Differences of accuracy, seed by seed, that claims are about.
@@ -122,9 +122,5 @@ def configure(
     for name, row in ROWS.items():
         if rows not in row.rows:
             continue
-        settings = row.settings
-        if name in _AS_LONG_AS:
-            like = rules.configure(_AS_LONG_AS[name], preset)
-            settings = settings | {"epochs": like.epochs, "batch_size": like.batch_size}
-        configs[name] = rules.configure(row.rule, preset, **(settings | given))
+        configs[name] = rules.configure(row.rule, preset, **(row.settings | given))
     return configs

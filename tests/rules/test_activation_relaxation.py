@@ -22,6 +22,7 @@ CONDITIONS = [
     for way in ("transposed", "learned", "random")
     for derivative in (True, False)
 ]
+PLAIN = {"errors": "backpropagated"}
 each_condition = pytest.mark.parametrize("condition", CONDITIONS)
 
 
@@ -184,6 +185,33 @@ def test_training_is_the_plain_one(digits, condition):
 
 
 @pytest.mark.parametrize("name", [NAME, "predictive_coding"])
+def test_with_settled_errors_training_is_backpropagations(digits, name):
+    """From the same first weights, on the same images, with the same optimiser and loss."""
+    data = small(digits, 100)
+    settled = make(name, sweeps=600, step=0.2, tolerance=0, products="float32")
+    plain = make(name, errors="backpropagated")
+    for one, other in zip(settled.tensors().values(), plain.tensors().values(), strict=True):
+        assert torch.equal(one, other)
+    before = {n: tensor.detach().clone() for n, tensor in plain.tensors().items()}
+    settled.fit(data)
+    plain.fit(data)
+    for tensor, trained in plain.tensors().items():
+        torch.testing.assert_close(settled.tensors()[tensor], trained, atol=2e-5, rtol=1e-3)
+        assert not torch.equal(trained, before[tensor])
+    accuracies = (rule.history["test_accuracy/all"] for rule in (settled, plain))
+    np.testing.assert_allclose(*accuracies, atol=0.003)
+
+
+@pytest.mark.parametrize("name", [NAME, "predictive_coding"])
+def test_the_control_is_one_loss_that_changes_every_layer(digits, name):
+    rule = make(name, errors="backpropagated")
+    (loss,) = rule.example_losses(small(digits, 100)).values()
+    gradients = torch.autograd.grad(loss.sum(), rule.network.parameters())
+    assert all(gradient.abs().max() > 0 for gradient in gradients)
+    assert not rule.local and rule.backward_pass and make(name).local
+
+
+@pytest.mark.parametrize("name", [NAME, "predictive_coding"])
 def test_backward_weights_learn_as_much_as_the_weights_or_never_and_are_stored(digits, name):
     for way in ("learned", "random"):
         rule = make(name, backward_weights=way)
@@ -274,6 +302,23 @@ def test_networks_relaxed_all_at_once_as_on_a_gpu_settle_as_one_by_one(digits, n
         (NAME, {"backward_weights": "fixed"}, "backward_weights='fixed': Input should be 'transp"),
         (NAME, {"layers": (784, 10)}, "layers begin with 784 pixels and end with 10 classes"),
         (NAME, {"layers": (100, 20, 10)}, "layers begin with 784 pixels and end with 10 classes"),
+        (
+            NAME,
+            {"errors": "exact"},
+            "errors='exact': Input should be 'settled'",
+        ),
+        (
+            NAME,
+            PLAIN | {"derivative": False},
+            'errors="backpropagated" needs backward_weights="tra',
+        ),
+        (
+            NAME,
+            PLAIN | {"backward_weights": "random"},
+            'errors="backpropagated" needs backward_wei',
+        ),
+        ("predictive_coding", PLAIN | {"error_weights": "random"}, "needs predictions="),
+        ("predictive_coding", PLAIN | {"predictions": "recomputed"}, "needs predictions="),
         ("predictive_coding", {"step": 1.0}, "step=1.0: Input should be less than 1"),
         ("predictive_coding", {"predictions": "held"}, "predictions='held': Input should be 'fix"),
         ("predictive_coding", {"error_weights": "dense"}, "error_weights='dense': Input should be"),

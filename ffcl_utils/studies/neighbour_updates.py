@@ -11,21 +11,21 @@ from ffcl_utils.data.parts import spread
 from ffcl_utils.learning.layers import Layers
 from ffcl_utils.learning.losses import CLASSES, cross_entropy_loss
 from ffcl_utils.rules.base import Rule
-
-TRIVIAL = ("backprop", "random_layers")  # no question which way their hidden layers go
+from ffcl_utils.studies.neighbour_rows import BACKPROP, RANDOM
 
 
 def update_cosines(networks: dict[str, Rule], data: Dataset) -> dict[str, dict[str, np.ndarray]]:
     """Cosine of each hidden layer's update with backpropagation's, by row, untrained and trained.
 
     (layers, S) each. An update is the gradient of the sum of a rule's losses by the weights;
-    backpropagation's is that of the cross-entropy of the same network's output, for the same
-    images. Only of rules with one stack of layers that ends in an output; of backpropagation
-    itself it would be 1, and of layers that never learn there is no update.
+    backpropagation's is that of the loss of the same network's output, for the same images: the
+    cross-entropy, or the squared error of predictive coding. Only of rules with one stack of layers
+    that ends in an output; of backpropagation itself it would be 1, and of layers that never learn
+    there is no update.
     """
     found = {}
     for name, rule in networks.items():
-        if not _classifies(rule) or rule.config.rule in TRIVIAL:
+        if not _is_compared(name, rule):
             continue
         before = type(rule)(rule.config)
         found[name] = {
@@ -35,9 +35,10 @@ def update_cosines(networks: dict[str, Rule], data: Dataset) -> dict[str, dict[s
     return found
 
 
-def _classifies(rule: Rule) -> bool:
+def _is_compared(name: str, rule: Rule) -> bool:
     network = getattr(rule, "network", None)
-    return isinstance(network, Layers) and network.weights[-1].shape[-1] == CLASSES
+    ends = isinstance(network, Layers) and network.weights[-1].shape[-1] == CLASSES
+    return ends and name != RANDOM and not name.startswith(BACKPROP)
 
 
 def _cosines(rule: Rule, data: Dataset) -> np.ndarray:
@@ -47,7 +48,8 @@ def _cosines(rule: Rule, data: Dataset) -> np.ndarray:
     losses = torch.stack(list(rule.example_losses(some).values())).sum()
     logits = rule.network.forward(rule.scaled(some.train_images), local=False)[-1]
     ours = torch.autograd.grad(losses, hidden)
-    theirs = torch.autograd.grad(cross_entropy_loss(logits, labels).sum(), hidden)
+    loss_of_output = getattr(rule, "loss_of_output", cross_entropy_loss)
+    theirs = torch.autograd.grad(loss_of_output(logits, labels).sum(), hidden)
     pairs = zip(ours, theirs, strict=True)
     cosines = [cosine_similarity(one.flatten(1), other.flatten(1)) for one, other in pairs]
     return torch.stack(cosines).numpy()
@@ -60,7 +62,7 @@ def cosines_by_epoch(networks: dict[str, Rule], data: Dataset) -> dict[str, dict
     """
     found = {}
     for name, rule in networks.items():
-        if not hasattr(rule, "snapshots") or not _classifies(rule) or rule.config.rule in TRIVIAL:
+        if not hasattr(rule, "snapshots") or not _is_compared(name, rule):
             continue
         epochs = np.stack([_cosines(one, data) for one in store.epochs_of(rule)], 1)
         found[name] = {f"layer {k}": values for k, values in enumerate(epochs, start=1)}

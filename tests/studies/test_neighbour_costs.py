@@ -12,10 +12,12 @@ from ffcl_utils.studies import neighbour_costs as study
 from tests.small import small_config, small_rule
 
 
-def test_seconds_are_shared_among_the_seeds_of_a_job():
+def test_seconds_are_those_of_the_quickest_job_shared_among_its_seeds():
     rule = SimpleNamespace(config=None, seeds_of_a_job=lambda _: 5)
     rule.origins = [{"seconds": 10.0, "seeds": 2}, {"seconds": 30.0}]
-    assert study.seconds_a_seed({"one": rule}) == {"one": (5 + 6) / 2}
+    assert study.seconds_a_seed({"one": rule}) == {"one": 5}
+    rule.origins[0]["seconds"] = 14.0
+    assert study.seconds_a_seed({"one": rule}) == {"one": 6}
 
 
 def test_an_epoch_of_backpropagation_by_hand(few):

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import torch
 
 from ffcl_utils import rules, store
+from ffcl_utils.learning.losses import cross_entropy_loss
 from ffcl_utils.store.reader import read
 from ffcl_utils.studies import neighbour_updates as study
 from tests.small import small_config
@@ -21,6 +23,19 @@ def test_settled_errors_and_transposed_feedback_go_where_backprop_goes(few):
     fa.feedback = [weight.detach().mT for weight in fa.network.weights[1:]]
     np.testing.assert_allclose(study._cosines(fa, few), 1, atol=1e-5)
     np.testing.assert_allclose(study._cosines(networks["AR"], few), 1, atol=1e-3)
+
+
+def test_predictive_coding_is_held_against_the_loss_that_it_lowers(few):
+    """With settled errors its update is backpropagation's of the squared error, and of no other."""
+    settled = small_config("predictive_coding", sweeps=600, step=0.1, tolerance=0)
+    rule = rules.rule("predictive_coding")(settled)
+    np.testing.assert_allclose(study._cosines(rule, few), 1, atol=1e-3)
+    with torch.no_grad():
+        for weight in rule.network.weights:
+            weight.mul_(4)  # far from the start, where the two losses' gradients are nearly one
+    np.testing.assert_allclose(study._cosines(rule, few), 1, atol=1e-2)
+    rule.loss_of_output = cross_entropy_loss
+    assert (study._cosines(rule, few) < 0.98).any()
 
 
 def test_cosines_are_of_rules_that_end_in_an_output(neighbours, few):

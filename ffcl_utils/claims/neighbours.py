@@ -14,12 +14,12 @@ NOTHING = "There is no result of notebook 12 at the preset *short* yet."
 NEAR = 1.0  # percentage points within which a rule is as good as the best for a first try
 
 
-def for_page(folder: Path) -> str:
+def for_page(folder: Path, claims: list[dict]) -> str:
     """What stands between the markers of the page: three sentences, and a row a rule.
 
-    folder: of a preset's results. Where notebook 12 has not been run, or with other settings than
-    those of the short preset, a sentence says so. The columns of costs, of Fashion-MNIST and of the
-    preset paper are there where these were found.
+    folder: of a preset's results. claims: rows of `assess_both` of it. Where notebook 12 has not
+    been run, or with other settings than those of the short preset, a sentence says so. The columns
+    of costs, of Fashion-MNIST and of the preset paper are there where these were found.
     """
     found = _table_of(folder / RUN, SHORT)
     if found is None:
@@ -29,6 +29,7 @@ def for_page(folder: Path) -> str:
         "rule": list(found.index),
         "test accuracy, %": _accuracies(found),
         "published": [_text(value) for value in found.published],
+        "verdict": [_verdicts(name, claims) for name in found.index],
         "local": map(_yes, found.local),
         "way back": map(_yes, found["way back"]),
         "Hoyer": [f"{value:.2f}" for value in found.Hoyer],
@@ -51,6 +52,17 @@ def for_page(folder: Path) -> str:
     rows = [columns, ["---"] * len(columns), *zip(*columns.values(), strict=True)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"{' '.join(sentences(found))}\n\n{table}"
+
+
+def _verdicts(name: str, claims: list[dict]) -> str:
+    """What became of the claims about a rule: those whose metric begins with its name."""
+    found = []
+    for claim in claims:
+        subject = claim["metric"].partition("/")[0].partition(" - ")[0]
+        if claim["run"].startswith(RUN) and subject == name:
+            place = " at *paper*" if claim.get("place") else ""
+            found.append(f"{claim['id']}: {claim['verdict']}{place}")
+    return ", ".join(found)
 
 
 def _table_of(folder: Path, preset: str) -> pd.DataFrame | None:

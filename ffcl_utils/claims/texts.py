@@ -17,6 +17,6 @@ def texts(folder: Path) -> dict[str, str]:
     return {
         "README.md": tables.for_readme(rows, related.table(rows)),
         tables.PAGE: tables.for_page(rows),
-        "docs/neighbours.md": neighbours.for_page(folder),
+        "docs/neighbours.md": neighbours.for_page(folder, rows),
         tables.RELATED_PAGE: related.for_page(rows),
     }

@@ -1,6 +1,7 @@
 """The table of all rules as text: every row, the sentences by hand, and the committed page."""
 
 import shutil
+from io import StringIO
 
 import pandas as pd
 import pytest
@@ -56,14 +57,14 @@ def test_a_best_rule_below_backprop_is_said_to_be_below():
 
 def test_every_rule_has_a_row_the_most_accurate_first(tmp_path):
     leave(tmp_path, made_up())
-    lines = [line for line in for_page(tmp_path).splitlines() if line.startswith("| ")][2:]
+    lines = [line for line in for_page(tmp_path, []).splitlines() if line.startswith("| ")][2:]
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == [
         "AR", "predsim", "backprop", "FF", "SCFF", "random layers",
     ]  # fmt: skip
-    assert lines[1] == "| predsim | 98.50 ± 0.20 | 99.38 | yes | no | 0.90 | 60 | 9.9 | 2.0 |"
-    assert lines[2] == "| backprop | 98.00 ± 0.10 |  | no | yes | 0.30 | 20 | 1,234 | 30 |"
+    assert lines[1] == "| predsim | 98.50 ± 0.20 | 99.38 |  | yes | no | 0.90 | 60 | 9.9 | 2.0 |"
+    assert lines[2] == "| backprop | 98.00 ± 0.10 |  |  | no | yes | 0.30 | 20 | 1,234 | 30 |"
     assert lines[3].endswith("| 30 |  |  |")  # what is solved at once has no epochs
-    assert "Fashion" not in for_page(tmp_path)
+    assert "Fashion" not in for_page(tmp_path, [])
 
 
 def test_clothes_have_a_column_where_they_were_seen(tmp_path):
@@ -71,7 +72,7 @@ def test_clothes_have_a_column_where_they_were_seen(tmp_path):
     shutil.copytree(tmp_path / RUN, tmp_path / CLOTHES)
     clothes = made_up().drop(index="AR").assign(accuracy=88.0)
     clothes.to_csv(tmp_path / CLOTHES / "rules.csv")
-    lines = for_page(tmp_path).splitlines()[2:]
+    lines = for_page(tmp_path, []).splitlines()[2:]
     assert lines[0].endswith("| memory, MB | Fashion-MNIST, % |")
     assert lines[2].startswith("| AR |") and lines[2].endswith("|  |  |  |")
     assert lines[3].startswith("| predsim |") and lines[3].endswith("| 88.00 ± 0.20 |")
@@ -82,25 +83,44 @@ def test_published_settings_have_a_column_where_they_were_trained(tmp_path):
     short, paper = tmp_path / "short", tmp_path / "paper"
     leave(short, made_up())
     leave(paper, made_up().drop(index="AR").assign(accuracy=99.0), preset="paper")
-    lines = for_page(short).splitlines()[2:]
+    lines = for_page(short, []).splitlines()[2:]
     assert lines[0].endswith("| memory, MB | at *paper*, % |")
     assert lines[2].startswith("| AR |") and lines[2].endswith("|  |  |  |")
     assert lines[3].startswith("| predsim | 98.50 ± 0.20 |")
     assert lines[3].endswith("| 99.00 ± 0.20 |")
     leave(paper, made_up(), preset="paper", changed={"epochs": [1, 10]})
-    assert "at *paper*" not in for_page(short)
+    assert "at *paper*" not in for_page(short, [])
+
+
+def test_a_rule_has_the_verdicts_of_the_claims_about_it(tmp_path):
+    """Of notebook 12's alone, and by the whole name: FF is not Hinton's FF."""
+    leave(tmp_path, made_up())
+    said = {"id": "N4", "run": RUN, "metric": "predsim - pred/test_accuracy", "verdict": "partly"}
+    claims = [
+        said,
+        said | {"id": "N5", "run": f"{RUN}-relaxations", "metric": "AR - backprop/test_accuracy"},
+        said | {"id": "N1", "metric": "Hinton's FF/test_accuracy"},
+        said | {"id": "N0", "metric": "predsim/test_accuracy", "place": "paper/"},
+        said | {"id": "B1", "run": "03_forward_forward", "metric": "FF/test_accuracy"},
+    ]
+    text = StringIO(for_page(tmp_path, claims).split("\n\n")[1])
+    table = pd.read_csv(text, sep=r"\s*\|\s*", engine="python").iloc[1:].set_index("rule")
+    assert table.verdict.dropna().to_dict() == {
+        "AR": "N5: partly",
+        "predsim": "N4: partly, N0: partly at *paper*",
+    }
 
 
 def test_without_a_result_it_says_so(tmp_path):
-    assert for_page(tmp_path) == NOTHING
+    assert for_page(tmp_path, []) == NOTHING
 
 
 @pytest.mark.parametrize("changes", [{"preset": "smoke"}, {"changed": {"epochs": [1, 10]}}])
 def test_a_run_of_other_settings_is_no_result(changes, tmp_path):
     leave(tmp_path, made_up(), **changes)
-    assert for_page(tmp_path) == NOTHING
+    assert for_page(tmp_path, []) == NOTHING
 
 
 def test_one_seed_has_no_spread(tmp_path):
     leave(tmp_path, made_up().assign(std=None))
-    assert "| AR | 99.00 |  | yes | yes |" in for_page(tmp_path)
+    assert "| AR | 99.00 |  |  | yes | yes |" in for_page(tmp_path, [])

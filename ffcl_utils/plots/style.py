@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import matplotlib
 import numpy as np
@@ -277,20 +278,21 @@ def seed_curves(axis: Axes, values: np.ndarray, k: int, name: str, first: int = 
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def log_axis(axis: Axes, values: np.ndarray) -> bool:
-    """Make the y axis logarithmic with plain numbers at it; not where a value is zero or none is.
+def log_axis(axes: Axes, values: np.ndarray, which: Literal["x", "y"] = "y") -> bool:
+    """Make an axis logarithmic with plain numbers at it; not where a value is zero or none is.
 
     values: all that is shown, of any shape. Returns whether the axis is logarithmic.
     """
     values = values[np.isfinite(values)]
     if not len(values) or values.min() <= 0:
         return False
-    axis.set_yscale("log")
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
     ratio = values.max() / values.min()
     wide = LogLocator(subs=(1, 2, 5) if ratio < 3e3 else (1,))
-    axis.yaxis.set_major_locator(wide if ratio > 4 else MaxNLocator(6))
-    axis.yaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(wide if ratio > 4 else MaxNLocator(6))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
     return True
 
 

@@ -298,6 +298,7 @@ def test_points_stand_at_their_cost_and_mean_error(words):
     assert listed["1  FF"] > listed["2  one seed"]  # the best at the top
     low, high = axis.get_ylim()
     assert low > high  # small errors at the top
+    assert {"10", "20", "50", "100"} <= {tick.get_text() for tick in axis.get_xticklabels()}
     assert "nothing to show" in words(plots.error_over_cost({}, "x", "t", "n"))
 
 

@@ -105,6 +105,11 @@ class RuleConfig(ExperimentConfig):
         return type(self).__module__.rpartition(".")[2]
 
     @property
+    def keeps_bfloat16(self) -> bool:
+        """Whether the rule keeps what its layers see in bfloat16, where the CPU multiplies that."""
+        return False
+
+    @property
     def weights(self) -> int:
         """How many weights lie between fully connected layers of the sizes `layers`."""
         return sum(a * b for a, b in pairwise(self.layers))

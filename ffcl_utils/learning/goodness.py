@@ -85,6 +85,14 @@ class GoodnessNetwork:
         lengths.square_().add_(self.brightness**2).sqrt_()
         return blank.div_(lengths), lengths
 
+    def written(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> Tensor:
+        """What the first layer sees, (S, B, 784) at length 1: images with their labels (S, B) in.
+
+        inputs: (S, B, 784) and lengths: (S, B, 1), from `prepare`.
+        """
+        pixels = label_pixels(labels, self.brightness) / lengths
+        return torch.cat([pixels, inputs[..., LABEL_PIXELS:]], -1)
+
     def first_layer(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Directions (S, K·B, units) and goodness (S, K·B) of the same images with K labels each.
 

@@ -14,6 +14,8 @@ from torch import Generator, Tensor
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.data.pixels import take
 from ffcl_utils.learning.goodness import goodness_loss
+from ffcl_utils.learning.precision import rounding
+from ffcl_utils.learning.rounded import rounded_goodness
 from ffcl_utils.learning.training import PerSeed, Phase
 from ffcl_utils.rules._goodness import GoodnessConfig, GoodnessRule
 
@@ -26,6 +28,11 @@ class Config(GoodnessConfig):
     epochs: PositiveInt = 1200
     learning_rate: PositiveFloat = 0.01
     training: Literal["sequential", "simultaneous"] = "sequential"
+
+    @property
+    def keeps_bfloat16(self) -> bool:
+        """As RuleConfig has it: where what a layer sees never changes."""
+        return self.training == "sequential" and self.negatives != "redrawn"
 
 
 class ForwardForward(GoodnessRule):
@@ -52,12 +59,15 @@ class ForwardForward(GoodnessRule):
         if self.config.training == "simultaneous":
             yield self.phase(data, self.losses, layers.parameters())
             return
+        kept = self.config.negatives != "redrawn"
+        precision = rounding(self.config.keeps_bfloat16)
+        rounded = self.config.products == "auto" and precision == "bfloat16"
         below = None
         for k, parameters in enumerate(zip(layers.weights, layers.biases, strict=True)):
             last = k == len(layers.weights) - 1
-            if k > 0 and self.config.negatives != "redrawn":
-                below = self._inputs_above(k - 1, data, below)
-                yield self._phase_on(below, k, data, list(parameters), last)
+            if rounded or (kept and k > 0):
+                below = self._inputs_of(k, data, below, torch.bfloat16 if rounded else torch.float)
+                yield self.phase_on(below, k, data, list(parameters), last)
             else:
                 learn = partial(self.losses_of_layer, k)
                 yield self.phase(data, learn, list(parameters), last, total=False)
@@ -82,38 +92,38 @@ class ForwardForward(GoodnessRule):
         return goodness_loss(positive, negative, self.config.threshold)
 
     @torch.no_grad()
-    def _inputs_above(self, k: int, data: Dataset, below: Tensor | None) -> Tensor:
-        """What layer k + 1 sees of the positive and of the kept negative data, (S, 2, N, units).
+    def _inputs_of(self, k: int, data: Dataset, below: Tensor | None, kind: torch.dtype) -> Tensor:
+        """What layer k, from 0, sees of the positive and of the kept negative data.
 
-        Layers that have learnt change no more, so it is computed once instead of in every epoch:
-        376 MB per seed for MNIST. below: the same for layer k, overwritten; None for k = 0.
+        (S, 2, N, inputs) of a kind, at length 1. Layers that have learnt change no more, so it is
+        computed once instead of in every epoch: 376 MB per seed for MNIST in float32. below: the
+        same for layer k − 1, overwritten; None where that was not needed.
         """
-        device = self.network.layers.device
+        network, device = self.network, self.network.layers.device
         negatives = [self.kept_negatives(data, g) for g in self.generators]
         images, wrong = (torch.stack(part).to(device) for part in zip(*negatives, strict=True))
         labels = torch.stack([data.train_labels.to(device).expand_as(wrong), wrong], 1)
-        units = self.network.layers.weights[k].shape[2]
-        fits = below is not None and below.shape[3] == units
-        above = below if fits else torch.empty(*labels.shape, units, device=device)
-        prepared = self.network.prepare(data.train_images) if k == 0 else ()
+        inputs = network.layers.weights[k].shape[1]
+        fits = below is not None and below.shape[3] == inputs
+        found = below if fits else torch.empty(*labels.shape, inputs, device=device, dtype=kind)
+        prepared = network.prepare(data.train_images) if below is None else ()
         for rows in torch.arange(labels.shape[2], device=device).split(CHUNK):
             part = slice(int(rows[0]), int(rows[-1]) + 1)
-            if k == 0 and self.paired:
-                seen = (p[part].expand(len(labels), -1, -1) for p in prepared)
-                output = self.network.first_layer(*seen, labels[:, :, part])
-            elif k == 0:
-                both = torch.cat([rows.expand(len(labels), -1), images[:, part]], 1)
-                seen = (take(p, both) for p in prepared)
-                output = self.network.first_layer(*seen, labels[:, :, part].flatten(1).unsqueeze(1))
+            if below is not None:
+                output = network.layer(k - 1, below[:, :, part].flatten(1, 2).float())[0]
             else:
-                output = self.network.layer(k, below[:, :, part].flatten(1, 2))
-            above[:, :, part] = output[0].unflatten(1, (2, -1))
-        return above
+                both = torch.cat([rows.expand(len(labels), -1), images[:, part]], 1)
+                seen, written = (take(p, both) for p in prepared), labels[:, :, part].flatten(1)
+                output = network.written(*seen, written)
+                if k > 0:
+                    output = network.layer(0, output)[0]
+            found[:, :, part] = output.unflatten(1, (2, -1))
+        return found
 
-    def _phase_on(
+    def phase_on(
         self, below: Tensor, k: int, data: Dataset, parameters: list[Tensor], watch: bool
     ) -> Phase:
-        """The phase of layer k on what it sees, (S, 2, N, units)."""
+        """The phase of layer k on what it sees, (S, 2, N, inputs)."""
         seeds, both, count, _ = below.shape
         start = count * torch.arange(seeds * both, device=below.device)
         start = start.unflatten(0, (seeds, both, 1))
@@ -123,7 +133,10 @@ class ForwardForward(GoodnessRule):
 
         def losses(batch: PerSeed) -> PerSeed:
             rows = (start + batch["image"].unsqueeze(1)).flatten(1)
-            return {f"layer{k + 1}": self._loss(self.network.layer(k, take(flat, rows))[1])}
+            seen = take(flat, rows)
+            if seen.dtype == torch.bfloat16:
+                return {f"layer{k + 1}": self._loss(rounded_goodness(seen, *parameters))}
+            return {f"layer{k + 1}": self._loss(self.network.layer(k, seen)[1])}
 
         flat = below.flatten(0, 2)
         evaluate = self.evaluation(data) if watch else dict

@@ -81,11 +81,15 @@ def content(config: RuleConfig) -> dict:
         "rule": config.rule,
         "settings": settings,
         "data": checksums(config.dataset),
-        "precision": rounding() if settings.pop("products") == "auto" else "float32",
+        "precision": _precision(config, settings.pop("products")),
         "device": device().type,
         "torch": version("torch"),
         "code": code_hash(PACKAGE / "rules" / f"{config.rule}.py"),
     }
+
+
+def _precision(config: RuleConfig, products: str) -> str:
+    return rounding(config.keeps_bfloat16) if products == "auto" else "float32"
 
 
 def _key(content: dict) -> str:

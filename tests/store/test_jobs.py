@@ -64,9 +64,9 @@ def test_settings_that_cannot_learn_from_the_data_are_refused_and_leave_no_netwo
 
 def test_networks_of_a_machine_that_rounds_are_others_and_are_noticed(few, tmp_path, monkeypatch):
     job = Job(config(products="auto"))
-    monkeypatch.setattr(keys, "rounding", lambda: "bfloat16")
+    monkeypatch.setattr(keys, "rounding", lambda _: "bfloat16")
     store.train(Job(config(products="auto", seeds=1)), tmp_path)
-    monkeypatch.setattr(keys, "rounding", lambda: "float32")
+    monkeypatch.setattr(keys, "rounding", lambda _: "float32")
     assert store.trained_elsewhere(job, tmp_path) == set()  # of two seeds it has one
     one = Job(job.config.of_seeds(0, 1))
     assert store.trained_elsewhere(one, tmp_path) == {"bfloat16 on a CPU"}
@@ -74,7 +74,7 @@ def test_networks_of_a_machine_that_rounds_are_others_and_are_noticed(few, tmp_p
     assert seeds_of(missing([job], tmp_path)) == [([0, 1], False)]
     # Seen from a GPU, which also adds up otherwise where nothing is rounded.
     store.train(Job(config(seeds=1)), tmp_path)
-    monkeypatch.setattr(keys, "rounding", lambda: "tf32")
+    monkeypatch.setattr(keys, "rounding", lambda _: "tf32")
     monkeypatch.setattr(keys, "device", lambda: SimpleNamespace(type="cuda"))
     found = {"bfloat16 on a CPU", "float32 on a CPU"}
     assert store.trained_elsewhere(one, tmp_path) == found

@@ -51,11 +51,27 @@ def test_every_setting_changes_it(change):
 
 
 def test_the_resolved_precision_changes_it_and_its_name_does_not(monkeypatch):
-    monkeypatch.setattr(keys, "rounding", lambda: "float32")
+    monkeypatch.setattr(keys, "rounding", lambda _: "float32")
     assert key_of(products="auto") == key_of(products="float32")
-    monkeypatch.setattr(keys, "rounding", lambda: "bfloat16")
+    monkeypatch.setattr(keys, "rounding", lambda _: "bfloat16")
     assert key_of(products="auto") != key_of(products="float32")
     assert precision.rounding() in ("float32", "bfloat16", "tf32")
+
+
+def test_a_rule_that_keeps_bfloat16_is_rounded_where_others_are_not(monkeypatch):
+    """On a CPU that multiplies bfloat16 without matrix units: FF's layers in sequence alone."""
+    monkeypatch.setattr(keys, "rounding", lambda kept: "bfloat16" if kept else "float32")
+    for name, overrides, rounded in (
+        ("forward_forward", {}, True),
+        ("forward_forward", {"training": "simultaneous"}, False),
+        ("forward_forward", {"negatives": "redrawn"}, False),
+        ("bp_ff", {}, False),
+    ):
+        chosen, plain = (
+            rules.configure(name, "short", products=products, **overrides)
+            for products in ("auto", "float32")
+        )
+        assert (keys.key(chosen) != keys.key(plain)) is rounded
 
 
 def test_torch_and_the_kind_of_device_change_it(monkeypatch):

@@ -43,7 +43,10 @@ ROWS = {
     "mirror contrast": Row("mirror_contrast", rows=FEW),
     "Hinton's FF": Row("hinton_ff", published="98.64 (4 × 2000)", rows=ONE),
     "Hinton's FF, peers": Row("hinton_ff", {"peer_normalisation": 0.03}),
-    "Hinton's FF, read-out": Row("hinton_ff", {"predictor": "read_out"}, "98.55 (3 × 1000)"),
+    "Hinton's FF, read-out": Row(
+        "hinton_ff", {"predictor": "read_out", "peer_normalisation": 0.03}, "98.55 (3 × 1000)"
+    ),
+    "Hinton's FF, hybrids": Row("hinton_ff", {"negatives": "hybrid", "predictor": "read_out"}),
     "SCFF": Row("self_contrastive_ff", published="98.7 (2 × 2000)", rows=ONE),
     "pred": Row("local_losses", {"local_loss": "pred"}, "99.32 (3 × 1024, shifts)"),
     "sim": Row("local_losses", {"local_loss": "sim"}, "99.20 (3 × 1024, shifts)"),

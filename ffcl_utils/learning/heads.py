@@ -2,9 +2,9 @@
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import batch_norm, normalize
 
-from ffcl_utils.learning.layers import Layers, linear
+from ffcl_utils.learning.layers import Layers, aligned, linear
 from ffcl_utils.learning.losses import CLASSES
 
 
@@ -14,7 +14,10 @@ class LayersWithHeads(Layers):
     heads: for every hidden layer its tensors by name. "readout" (S, units, outputs) and
     "readout_bias" (S, 1, outputs), where `readouts`: what the layer alone says of the class.
     "projection" (S, units, units), where `projections`: what is compared of its activations. Drawn
-    as the layers are, after them. Inputs of layers are normalised, as `Layers` has it.
+    as the layers are, after them. norm: "length", inputs of layers are normalised, as `Layers` has
+    it; "batch", batch norm of what the ReLU of every hidden layer sees, without factors to learn.
+    means, variances: with batch norm, (S, 1, units) of each hidden layer, at which it is frozen
+    where nothing is learnt.
     """
 
     def __init__(
@@ -23,8 +26,9 @@ class LayersWithHeads(Layers):
         generators: list[Generator],
         readouts: bool,
         projections: bool,
+        norm: str = "length",
     ):
-        super().__init__(sizes, generators, normalised=True)
+        super().__init__(sizes, generators, normalised=norm == "length")
         self.heads: list[dict[str, Tensor]] = []
         for units in sizes[1:-1]:
             shapes = {}
@@ -34,43 +38,71 @@ class LayersWithHeads(Layers):
                 shapes |= {"projection": (units, units)}
             drawn = {name: self._uniform(s, units, generators) for name, s in shapes.items()}
             self.heads.append(drawn)
+        batch = self.biases[:-1] if norm == "batch" else []
+        # They ask for gradients as all parameters do, although no loss depends on them.
+        self.means, self.variances = (
+            [aligned(torch.full_like(bias, value)).requires_grad_() for bias in batch]
+            for value in (0.0, 1.0)
+        )
 
     def parameters(self) -> list[Tensor]:
-        """Weights and biases of the layers, from the input up, then the heads'."""
+        """All that learns: weights and biases of the layers, from the input up, then the heads'."""
         return super().parameters() + [t for head in self.heads for t in head.values()]
 
     def by_layer(self) -> dict[str, list[Tensor]]:
-        """As Layers has it; heads belong to their layer."""
+        """As Layers has it; heads and batch statistics belong to their layer."""
         layers = super().by_layer()
-        for k, head in enumerate(self.heads, start=1):
-            layers[f"layer{k}"] += head.values()
+        for k, own in enumerate(self._beside(), start=1):
+            layers[f"layer{k}"] += own.values()
         return layers
 
     def tensors(self) -> dict[str, Tensor]:
-        """As Layers has it, and "readout1", "readout_bias1", "projection1", …"""
-        heads = enumerate(self.heads, start=1)
-        return super().tensors() | {
-            f"{name}{k}": t for k, head in heads for name, t in head.items()
-        }
+        """As Layers has it, and "readout1", "readout_bias1", "projection1", "mean1", …"""
+        beside = enumerate(self._beside(), start=1)
+        return super().tensors() | {f"{name}{k}": t for k, own in beside for name, t in own.items()}
+
+    def _beside(self) -> list[dict[str, Tensor]]:
+        """What every hidden layer has beside its weight and bias, by name."""
+        if not self.means:
+            return self.heads
+        statistics = zip(self.heads, self.means, self.variances, strict=True)
+        return [head | {"mean": mean, "variance": variance} for head, mean, variance in statistics]
 
     def forward(
-        self, images: Tensor, local: bool = True, masks: list[Tensor] | None = None
+        self,
+        images: Tensor,
+        local: bool = True,
+        masks: list[Tensor] | None = None,
+        learn: bool = False,
     ) -> list[Tensor]:
         """As Layers has it, or with dropout on what a hidden layer passes on.
 
         masks: (S, B, units) for each hidden layer, factors of what the next layer sees of its
-        activations; its heads see them whole. With masks, images are (S, B, inputs).
+        activations; its heads see them whole. learn: batch norm takes the statistics of the batch,
+        and remembers them.
         """
-        if masks is None:
-            return super().forward(images, local)
-        outputs, inputs = [], images
-        for weight, bias, mask in zip(self.weights, self.biases, [*masks, None], strict=True):
-            outputs.append(linear(inputs, weight, bias))
-            if mask is not None:
-                outputs[-1] = outputs[-1].relu()
-                passed = outputs[-1].detach() if local else outputs[-1]
-                inputs = normalize(passed, dim=-1) * passed.shape[-1] ** 0.5 * mask
-        return outputs
+        inputs, outputs = images, []
+        if images.ndim == 2:
+            inputs = images.expand(len(self.weights[0]), -1, -1)
+        for k in range(len(self.heads)):
+            sums = linear(inputs, self.weights[k], self.biases[k])
+            if self.means:
+                sums = self._normalised(k, sums, learn)
+            outputs.append(sums.relu())
+            inputs = outputs[k].detach() if local else outputs[k]
+            if self.normalised:
+                inputs = normalize(inputs, dim=-1) * inputs.shape[-1] ** 0.5
+            if masks is not None:
+                inputs = inputs * masks[k]
+        return [*outputs, linear(inputs, self.weights[-1], self.biases[-1])]
+
+    def _normalised(self, k: int, sums: Tensor, learn: bool) -> Tensor:
+        """Batch norm of the sums (S, B, units) of hidden layer k, from 0.
+
+        One network after the other, so that a seed's last bit is its own.
+        """
+        frozen = zip(sums, self.means[k].detach(), self.variances[k].detach(), strict=True)
+        return torch.stack([batch_norm(own, m[0], v[0], training=learn) for own, m, v in frozen])
 
 
 def similarity_matching_loss(representations: Tensor, labels: Tensor) -> Tensor:

@@ -122,6 +122,7 @@ VARIANTS = [(name, {}) for name in NAMES] + [
     ("cascaded_forward", {"blocks": "dfa"}),
     ("cascaded_forward", {"predictor": "mse"}),
     ("local_losses", {"across": True}),
+    ("local_losses", {"across": True, "local_loss": "none"}),
 ]
 
 

@@ -52,6 +52,9 @@ ROWS = {
     "sim": Row("local_losses", {"local_loss": "sim"}, "99.20 (3 × 1024, shifts)"),
     "predsim": Row("local_losses", {}, "99.38 (3 × 1024, shifts)", FEW),
     "predsim, across layers": Row("local_losses", {"across": True}),
+    "backprop, predsim's network": Row(
+        "local_losses", {"local_loss": "none", "across": True}, "99.25 (3 × 1024, shifts)"
+    ),
     "FFCL": Row("ffcl", rows=ONE),
     "CaFo, random blocks": Row("cascaded_forward", {}, "98.60–98.63 (32, 128, 512 channels)", ONE),
     "CaFo, least squares": Row("cascaded_forward", {"predictor": "mse"}),
@@ -97,6 +100,7 @@ PAIRS = (
     ("predsim", "pred"),
     ("predsim", "sim"),
     ("predsim", "predsim, across layers"),
+    ("predsim", "backprop, predsim's network"),
     (BACKPROP, "FF"),
     *((name, "backprop, AR's network") for name in ROWS if name.partition(",")[0] == "AR"),
     *((name, "backprop, PC's network") for name in ROWS if name.partition(",")[0] == "PC"),

@@ -47,6 +47,15 @@ def test_cosines_are_of_rules_that_end_in_an_output(neighbours, few):
     assert study._cosines(rules.rule("local_losses")(across), few).shape == (2, 2)
 
 
+def test_plain_backpropagation_is_not_asked_where_it_goes(few):
+    """Whichever rule it is a control of: the cosines would be 1."""
+    plain = rules.rule("local_losses")(
+        small_config("local_losses", local_loss="none", across=True, norm="batch")
+    )
+    np.testing.assert_allclose(study._cosines(plain, few), 1, atol=1e-4)
+    assert study.update_cosines({"backprop, predsim's network": plain}, few) == {}
+
+
 def test_cosines_by_epoch_begin_and_end_with_the_untrained_and_the_trained(
     tmp_path, few, monkeypatch
 ):

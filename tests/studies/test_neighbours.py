@@ -60,6 +60,15 @@ def test_backprop_differs_from_what_it_is_held_against_in_its_errors_alone():
         assert plain.errors == "backpropagated" and changed == ours.settings()
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_backprop_has_predsims_network_and_all_that_it_learns_with(preset):
+    configs = configure(preset, "all")
+    ours, plain = configs["predsim"], configs["backprop, predsim's network"]
+    differ = {"local_loss": "none", "across": True}
+    assert plain.settings() == ours.settings() | differ
+    assert ROWS["backprop, predsim's network"].rows == ("all",)
+
+
 def test_unknown_rows_are_one_line():
     with pytest.raises(ConfigError, match="rows='most': choose one of few, one_each, all"):
         configure("smoke", "most")

@@ -176,6 +176,8 @@ DEFECTS = [
     Defect("all images of local losses are shifted alike", "rules/local_losses.py",
            'moved(frames, places, rows, batch["shift"])',
            'moved(frames, places, rows, 0 * batch["shift"])', "tests/rules/test_local_losses.py"),
+    Defect("a unit below batch norm is not silent", "studies/silencing.py",
+           "*means[layer : layer + 1]]", "]", "tests/explore/test_explore.py"),
     Defect("Hinton's goodness is not squared", "rules/hinton_ff.py",
            "positive, negative = lengths.square().chunk(2, -1)",
            "positive, negative = lengths.chunk(2, -1)", "tests/rules/test_hinton_ff.py"),

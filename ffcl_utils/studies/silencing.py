@@ -25,12 +25,14 @@ def silenced(rule: Rule, layer: int, units: np.ndarray) -> Iterator[None]:
     """Within it, units (U,) bool of a hidden layer (from 0) stay at zero, whatever they see.
 
     Their weights and biases are 0, and so is what ReLU makes of it; they are put back at the end.
+    So are the means that batch norm takes away, where the rule has it.
     """
     layers = rule.predicting()
     chosen = torch.from_numpy(units).to(layers.device)
-    tensors = layers.weights[layer], layers.biases[layer]
+    means = getattr(layers, "means", [])
+    tensors = [layers.weights[layer], layers.biases[layer], *means[layer : layer + 1]]
     before = [tensor[..., chosen].detach().clone() for tensor in tensors]
-    _set(tensors, chosen, [0.0, 0.0])
+    _set(tensors, chosen, [0.0] * len(tensors))
     try:
         yield
     finally:

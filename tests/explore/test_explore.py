@@ -108,10 +108,16 @@ def test_networks_of_other_rules_are_read_where_they_are_there(networks, monkeyp
     assert explore.read_networks()["Hinton's FF"].config.rule == "hinton_ff"
 
 
-@pytest.mark.parametrize("name", rules.names())
-def test_of_every_rule_a_silenced_unit_is_silent_or_cannot_be(name, seen):
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [(name, {}) for name in rules.names()] + [("local_losses", {"norm": "batch"})],
+    ids=str,
+)
+def test_of_every_rule_a_silenced_unit_is_silent_or_cannot_be(name, variant, seen, digits):
     shared = "cascaded_forward", "unsupervised_ff", "mirror_contrast", "deep_twins"
-    rule, (images, labels) = small_rule(name, **ONE), seen
+    rule, (images, labels) = small_rule(name, **ONE, **variant), seen
+    if variant:
+        rule.fit(small(digits, 100))  # before it is trained, batch norm takes nothing away
     before = explore.activations_of(rule, images, labels)
     for layer, activations in enumerate(before):
         units = np.arange(activations.shape[1]) % 3 == 0

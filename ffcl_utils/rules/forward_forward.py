@@ -109,14 +109,19 @@ class ForwardForward(GoodnessRule):
         prepared = network.prepare(data.train_images) if below is None else ()
         for rows in torch.arange(labels.shape[2], device=device).split(CHUNK):
             part = slice(int(rows[0]), int(rows[-1]) + 1)
+            both = torch.cat([rows.expand(len(labels), -1), images[:, part]], 1)
             if below is not None:
                 output = network.layer(k - 1, below[:, :, part].flatten(1, 2).float())[0]
+            elif k == 0:
+                seen = (take(p, both) for p in prepared)
+                output = network.written(*seen, labels[:, :, part].flatten(1))
+            elif self.paired:
+                seen = (p[part].expand(len(labels), -1, -1) for p in prepared)
+                output = network.first_layer(*seen, labels[:, :, part])[0]
             else:
-                both = torch.cat([rows.expand(len(labels), -1), images[:, part]], 1)
-                seen, written = (take(p, both) for p in prepared), labels[:, :, part].flatten(1)
-                output = network.written(*seen, written)
-                if k > 0:
-                    output = network.layer(0, output)[0]
+                seen = (take(p, both) for p in prepared)
+                written = labels[:, :, part].flatten(1).unsqueeze(1)
+                output = network.first_layer(*seen, written)[0]
             found[:, :, part] = output.unflatten(1, (2, -1))
         return found
 

@@ -42,6 +42,7 @@ bench: $(READY)  ## speed, side by side with a plain implementation
 	$(PY) benchmarks/improved_ffcl.py
 	$(PY) benchmarks/forward_forward.py
 	$(PY) benchmarks/convolutional_twins.py
+	$(PY) benchmarks/relaxation.py
 	$(PY) benchmarks/growth.py
 
 bench-reproduce: $(READY)  ## time make reproduce: full or empty store, one core, beside a busy one

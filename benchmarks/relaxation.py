@@ -7,6 +7,7 @@ one thread. Writes results/benchmarks.json.
 """
 
 from functools import partial
+from itertools import pairwise
 
 import torch
 from common import interleaved, report
@@ -26,7 +27,7 @@ def parts(rule: str) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     active = [torch.randn(SEEDS, BATCH, units, generator=generator).relu() for units in layers]
     weights = [
         torch.randn(SEEDS, below, above, generator=generator) / below**0.5
-        for below, above in zip(layers, layers[1:], strict=False)
+        for below, above in pairwise(layers)
     ]
     return active, weights
 

@@ -37,16 +37,34 @@ def products_in(choice: Products):
 
     "auto": factors rounded to bfloat16 (8 bits of 24), sums in float32, where the CPU has matrix
     units for that, and to TF32 (11 bits) on a GPU; everything else, and any other CPU, stays in
-    float32. "float32": no rounding. Where a CPU multiplies bfloat16 without matrix units, torch is
-    asked for the same and rounds nothing, but hands products to oneDNN, which on AMD is twice as
-    quick as MKL. torch knows this setting for the whole process only; it is put back at the end.
+    float32. "float32": no rounding. torch knows this setting for the whole process only; it is put
+    back at the end.
     """
+    quick = {"tf32": "high", "bfloat16": "medium", "float32": _quickest_exact()}[rounding()]
+    with _torch_asked_for(quick if choice == "auto" else "highest"):
+        yield
+
+
+@contextmanager
+def exact_products(choice: Products):
+    """Within it, products are those of float32, for what is evaluated while a network trains."""
+    with _torch_asked_for(_quickest_exact() if choice == "auto" else "highest"):
+        yield
+
+
+def _quickest_exact() -> str:
+    """What to ask torch for where products of wide layers are to be exact.
+
+    Where a CPU multiplies bfloat16 without matrix units, torch rounds nothing when it is asked to,
+    but hands products to oneDNN, which on AMD is twice as quick as MKL.
+    """
+    quick = device().type == "cpu" and native_bfloat16() and not matrix_units()
+    return "medium" if quick else "highest"
+
+
+@contextmanager
+def _torch_asked_for(precision: str):
     before = torch.get_float32_matmul_precision()
-    precision = "highest"
-    if choice == "auto" and device().type == "cuda":
-        precision = "high"
-    elif choice == "auto" and native_bfloat16():
-        precision = "medium"
     torch.set_float32_matmul_precision(precision)
     try:
         yield

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from ffcl_utils.config import RuleConfig
 from ffcl_utils.learning.history import History
 from ffcl_utils.learning.layers import whole
-from ffcl_utils.learning.precision import products_in
+from ffcl_utils.learning.precision import exact_products, products_in
 
 PerSeed = dict[str, Tensor]
 Arrays = dict[str, np.ndarray]
@@ -151,7 +151,8 @@ def _train_epoch(phase: Phase, config: RuleConfig, generators, optimiser, schedu
     figures = {f"train_loss/{name}": value for name, value in sums.items()}
     if phase.total:
         figures["train_loss/total"] = torch.stack(list(sums.values())).sum(0)
-    return figures | phase.evaluate()
+    with exact_products(config.products):
+        return figures | phase.evaluate()
 
 
 def _set_gradients(loss: Tensor, parameters: list[Tensor], optimiser) -> None:

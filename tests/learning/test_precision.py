@@ -7,7 +7,12 @@ import torch
 from ffcl_utils import rules
 from ffcl_utils.data.datasets import load
 from ffcl_utils.learning import precision as products
-from ffcl_utils.learning.precision import matrix_units, native_bfloat16, products_in
+from ffcl_utils.learning.precision import (
+    exact_products,
+    matrix_units,
+    native_bfloat16,
+    products_in,
+)
 from tests.small import small
 
 native = pytest.mark.skipif(
@@ -16,22 +21,25 @@ native = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize(
-    ("has", "rounded", "rounded_where_kept", "asked"),
+    ("has", "rounded", "rounded_where_kept", "asked", "exact"),
     [
-        ({"amx_bf16": True, "avx512_bf16": True}, "bfloat16", "bfloat16", "medium"),
-        ({"avx512_bf16": True}, "float32", "bfloat16", "medium"),
-        ({"avx512_f": True}, "float32", "float32", "highest"),
+        ({"amx_bf16": True, "avx512_bf16": True}, "bfloat16", "bfloat16", "medium", "highest"),
+        ({"avx512_bf16": True}, "float32", "bfloat16", "medium", "medium"),
+        ({"avx512_f": True}, "float32", "float32", "highest", "highest"),
     ],
 )
-def test_what_a_cpu_has_decides(has, rounded, rounded_where_kept, asked, monkeypatch):
+def test_what_a_cpu_has_decides(has, rounded, rounded_where_kept, asked, exact, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
     monkeypatch.setattr(products, "device", lambda: torch.device("cpu"))
     assert products.rounding() == rounded
     assert products.rounding(kept=True) == rounded_where_kept
     with products_in("auto"):
         assert torch.get_float32_matmul_precision() == asked
-    with products_in("float32"):
-        assert torch.get_float32_matmul_precision() == "highest"
+    with exact_products("auto"):
+        assert torch.get_float32_matmul_precision() == exact
+    for within in (products_in, exact_products):
+        with within("float32"):
+            assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_torch_is_left_as_it_was_whatever_happens():
@@ -54,6 +62,17 @@ def test_factors_are_rounded_and_sums_are_not():
     # Sums of 300 in float32 miss by 1e-6 or so; the rounding of the factors by 1e-4 or more.
     assert (found - near).abs().max() < 2e-6 * near.max()
     assert (found - far).abs().max() > 1e-5 * far.max()
+
+
+def test_what_is_evaluated_is_exact():
+    """On every CPU: to what sums of 300 in float32 miss."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.rand(2, 300, 300, generator=generator) for _ in range(2))
+    exact = a.double() @ b.double()
+    for choice in ("auto", "float32"):
+        with exact_products(choice):
+            for found, wanted in ((a @ b, exact), (a[0] @ b[0], exact[0])):
+                assert (found - wanted).abs().max() < 2e-6 * exact.max()
 
 
 @native

@@ -11,6 +11,7 @@ from ffcl_utils.learning.goodness import relu_goodness
 from ffcl_utils.learning.layers import linear
 from ffcl_utils.learning.rounded import rounded_goodness
 from ffcl_utils.rules.forward_forward import ForwardForward
+from ffcl_utils.store.checkpoint import Checkpoint
 from tests.small import small, small_config
 
 HALF_A_STEP = 2.0**-8  # of bfloat16, relative: what rounding changes at most
@@ -130,3 +131,25 @@ def test_every_layer_sees_rounded_inputs_at_length_one_with_the_label_in(digits,
     second = rule._inputs_of(1, data, first, torch.bfloat16)
     expected = torch.nn.functional.normalize(layer, dim=1)
     torch.testing.assert_close(second[0, 0].float(), expected, rtol=2 * HALF_A_STEP, atol=1e-3)
+
+
+def test_interrupted_and_resumed_in_any_layer_equals_undisturbed(digits, monkeypatch, tmp_path):
+    monkeypatch.setattr(precision, "native_bfloat16", lambda: True)
+    data, files = small(digits, 120), []
+    config = small_config("forward_forward", products="auto", training="sequential", epochs=2)
+    undisturbed = ForwardForward(config)
+
+    def keep(state):
+        files.append(tmp_path / f"{state.phase}-{state.epoch}")
+        Checkpoint(files[-1], undisturbed, snapshots=False).save(state, [])
+
+    expected = undisturbed.fit(data, keep)
+    assert len(files) == 2 * len(undisturbed.layers())
+    for path in files:
+        resumed = ForwardForward(config)
+        start, _ = Checkpoint(path, resumed, snapshots=False).load()
+        history = resumed.fit(data, start=start)
+        for quantity, values in expected.values.items():
+            assert np.array_equal(history[quantity], values), (path.name, quantity)
+        for tensor, values in undisturbed.tensors().items():
+            assert torch.equal(values, resumed.tensors()[tensor]), (path.name, tensor)

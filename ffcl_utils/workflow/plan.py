@@ -52,16 +52,16 @@ class Wanted:
 def plan(preset: str, studies: bool, embedded: set[str], folder: Path, file: Path) -> Plan:
     """The jobs that bring the results of a preset in `folder` up to date.
 
-    studies: also the runs that go beyond the papers' claims. embedded: the full datasets that an
-    embedded subset is taken of. file: where the plan will be written, which training jobs read.
-    Raises ConfigError for an unknown preset and for parameters that a notebook does not take,
-    OutputError where something else than a result is in a run's place, DataError where full data
-    are needed and missing.
+    studies: also the runs that go beyond the papers' claims, where they do not belong to the claims
+    at this preset. embedded: the full datasets that an embedded subset is taken of. file: where the
+    plan will be written, which training jobs read. Raises ConfigError for an unknown preset and for
+    parameters that a notebook does not take, OutputError where something else than a result is in a
+    run's place, DataError where full data are needed and missing.
     """
-    entries = of_parts("claims", "studies", "related") if studies else of_parts("claims")
     wanted = []
-    for entry in entries:
-        if preset in entry.presets:
+    for entry in of_parts("claims", "studies", "related"):
+        asked = studies or entry.part == "claims" or preset in entry.with_claims
+        if asked and preset in entry.presets:
             parameters = entry.parameters_at(preset, entry.dataset in embedded)
             wanted.append(Wanted(entry.name, entry, folder / entry.name, parameters))
     jobs, identities = plan_runs(wanted, folder / "logs", file)

@@ -37,6 +37,7 @@ class RunEntry(BaseModel):
     part: Part
     claims: str = ""
     presets: list[str] = list(PRESETS)
+    with_claims: list[str] = []
     networks: str = ""
     snapshots: bool | list[str] = False
     paper_snapshots: list[str] | None = None

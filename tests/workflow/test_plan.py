@@ -141,6 +141,14 @@ def test_an_experiment_without_a_rule_trains_nothing_and_gets_fresh(project, mon
         assert project.names() == set()
 
 
+def test_a_study_may_belong_to_the_claims_at_a_preset(project):
+    study = project.entries["c"].model_copy(update={"part": "studies"})
+    for presets, planned in (([], False), (["paper"], False), (["smoke"], True)):
+        project.entries["c"] = study.model_copy(update={"with_claims": presets})
+        assert ("c" in project.plan().jobs) is planned
+        assert "c" in project.plan(studies=True).jobs
+
+
 def test_images_that_an_experiment_looks_at_are_asked_for_before_it_starts(project, monkeypatch):
     own = {"own": ExperimentConfig(preset="short", dataset="mnist", seeds=2)}
     monkeypatch.setattr(planning, "configs_of", lambda *_: own)

@@ -7,6 +7,8 @@ import torch
 from ffcl_utils.config import Products
 from ffcl_utils.learning.device import device
 
+BY_ONEDNN = "float32 by oneDNN"
+
 
 def matrix_units() -> bool:
     """Whether this CPU has matrix units for bfloat16 (Intel AMX): torch rounds factors for them."""
@@ -22,13 +24,17 @@ def native_bfloat16() -> bool:
 
 
 def rounding(kept: bool = False) -> str:
-    """What "auto" rounds the factors of products to on this machine, for the provenance.
+    """What "auto" takes the factors of products in on this machine, for key and provenance.
 
-    kept: of a rule that keeps what its layers see in bfloat16 itself, where that is native.
+    kept: of a rule that keeps what its layers see in bfloat16 itself, where that is native. Where a
+    CPU multiplies bfloat16 without matrix units, torch rounds nothing when it is asked to, but
+    hands products to oneDNN, which on AMD is twice as quick as MKL, and sums in another order.
     """
     if device().type == "cuda":
         return "tf32"
-    return "bfloat16" if matrix_units() or (kept and native_bfloat16()) else "float32"
+    if matrix_units() or (kept and native_bfloat16()):
+        return "bfloat16"
+    return BY_ONEDNN if native_bfloat16() else "float32"
 
 
 @contextmanager
@@ -40,26 +46,17 @@ def products_in(choice: Products):
     float32. "float32": no rounding. torch knows this setting for the whole process only; it is put
     back at the end.
     """
-    quick = {"tf32": "high", "bfloat16": "medium", "float32": _quickest_exact()}[rounding()]
-    with _torch_asked_for(quick if choice == "auto" else "highest"):
+    quick = {"tf32": "high", "bfloat16": "medium", BY_ONEDNN: "medium", "float32": "highest"}
+    with _torch_asked_for(quick[rounding()] if choice == "auto" else "highest"):
         yield
 
 
 @contextmanager
 def exact_products(choice: Products):
     """Within it, products are those of float32, for what is evaluated while a network trains."""
-    with _torch_asked_for(_quickest_exact() if choice == "auto" else "highest"):
+    by_onednn = choice == "auto" and rounding() == BY_ONEDNN
+    with _torch_asked_for("medium" if by_onednn else "highest"):
         yield
-
-
-def _quickest_exact() -> str:
-    """What to ask torch for where products of wide layers are to be exact.
-
-    Where a CPU multiplies bfloat16 without matrix units, torch rounds nothing when it is asked to,
-    but hands products to oneDNN, which on AMD is twice as quick as MKL.
-    """
-    quick = device().type == "cpu" and native_bfloat16() and not matrix_units()
-    return "medium" if quick else "highest"
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """A layer's goodness from inputs that are kept in bfloat16: what `relu_goodness` gives, quicker.
 
 For layers that learn one after the other: what a layer sees does not change, so it is rounded once.
-Weights are rounded once a step, and stay float32 where they are kept and updated. Products add up
-in float32; what comes out of one, and is rectified in place, is rounded to bfloat16 once.
+Weights and biases are rounded once a step, and stay float32 where they are kept and updated.
+Products add up in float32. What comes out of each is rounded to bfloat16 once, the gradient by the
+weights too, and so is the factor of each image on the way back.
 """
 
 import torch

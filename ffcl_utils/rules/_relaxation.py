@@ -29,7 +29,7 @@ class RelaxationConfig(backprop.Config):
     the way down; the update of the weights always uses it. sweeps: the most; a network stops before
     where a sweep changes nothing by more than `tolerance` of its largest output error. errors: a
     control, "backpropagated", has the same networks, images, loss and optimiser, and its errors
-    come from backpropagation instead of sweeps.
+    come from backpropagation; it has no sweeps, so that their settings have no meaning.
     """
 
     batch_size: PositiveInt = 64

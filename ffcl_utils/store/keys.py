@@ -11,7 +11,7 @@ from ffcl_utils import rules
 from ffcl_utils.config import RuleConfig
 from ffcl_utils.data.files import checksums
 from ffcl_utils.learning.device import device
-from ffcl_utils.learning.precision import rounding
+from ffcl_utils.learning.precision import BY_ONEDNN, rounding
 
 PACKAGE = Path(rules.__file__).parents[1]
 # Modules that a rule imports but does not learn by: they say where things are, check, or carry.
@@ -28,7 +28,7 @@ NOT_LEARNING = {
 }
 DEVICES = {"cpu": "CPU", "cuda": "GPU"}
 # In what "auto" takes products, on which device.
-KINDS = {("float32", "cpu"), ("bfloat16", "cpu"), ("tf32", "cuda")}
+KINDS = {("float32", "cpu"), (BY_ONEDNN, "cpu"), ("bfloat16", "cpu"), ("tf32", "cuda")}
 # Of a rule's class: what it declares, and methods that refuse or only look at a trained network.
 _NOT_LEARNT = {
     "backward_pass",

@@ -20,11 +20,11 @@ MARKS = (0.9, 0.95, 0.97)  # test accuracies whose first epoch is looked for
 def seconds_a_seed(networks: dict[str, Rule]) -> dict[str, float]:
     """Seconds of training a seed, by row, on the machine that trained it, with one thread.
 
-    Of the quickest job: the others had another program beside them. A job trains several seeds at
-    once; where it does not say how many, it had as many as fit well.
+    The median of the jobs, some of which had another program beside them. A job trains several
+    seeds at once; where it does not say how many, it had as many as fit well.
     """
     return {
-        name: min(_share(rule, origin) for origin in rule.origins)
+        name: float(np.median([_share(rule, origin) for origin in rule.origins]))
         for name, rule in networks.items()
     }
 
@@ -38,9 +38,11 @@ def cost_of_an_epoch(rule: Rule, data: Dataset) -> Cost:
 
     An epoch of layers or stages that learn one after the other is one of each. Memory: all
     weights, fixed ones too, what Adam keeps of those that learn, and the most that a batch needs
-    besides; without the images, and without what is computed of them once for all epochs.
+    besides; without the images, and without what is computed of them once for all epochs. All in
+    float32, so that it does not depend on the machine.
     """
-    pair = type(rule)(rule.config.of_seeds(rule.config.first_seed, TOGETHER))
+    settings = rule.config.model_copy(update={"products": "float32"})
+    pair = type(rule)(settings.of_seeds(settings.first_seed, TOGETHER))
     some = spread(data, min(pair.config.batch_size, len(data.train_labels)))
     weights = sum(tensor.nbytes for tensor in [*pair.tensors().values(), *pair.fixed()])
     operations, memory = 0, 0

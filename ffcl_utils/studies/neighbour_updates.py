@@ -21,7 +21,8 @@ def update_cosines(networks: dict[str, Rule], data: Dataset) -> dict[str, dict[s
     backpropagation's is that of the loss of the same network's output, for the same images: the
     cross-entropy, or the squared error of predictive coding. Only of rules with one stack of layers
     that ends in an output; of backpropagation itself it would be 1, and of layers that never learn
-    there is no update.
+    there is no update. Batch norm is frozen at what it has seen; before the training it has seen
+    nothing, and changes nothing.
     """
     found = {}
     for name, rule in networks.items():

@@ -93,14 +93,14 @@ def notes(jobs: dict[str, PlannedJob]) -> list[str]:
     """Which trainings the store has from machines of another kind, as after a change of machine."""
     trainings = [store.Job.from_json(job.training) for job in jobs.values() if job.training]
     kinds = Counter(
-        kind
+        (kind, rounding(training.config.keeps_bfloat16))
         for training in trainings
         for kind in store.trained_elsewhere(training, store.store_folder())
     )
     return [
-        f"Of these trainings, {count} were made before, in {kind}. Here products are in "
-        f"{rounding()}, on another kind of machine, so they are made again."
-        for kind, count in sorted(kinds.items())
+        f"Of these trainings, {count} were made before, in {kind}. Here products are in {here}, on "
+        "another kind of machine, so they are made again."
+        for (kind, here), count in sorted(kinds.items())
     ]
 
 

@@ -88,8 +88,14 @@ def test_a_network_is_the_same_alone_and_among_others():
         assert torch.equal(mine[0], theirs[1])
 
 
+def on_a_cpu(monkeypatch, native, matrix_units=False):
+    has = {"avx512_bf16": native, "amx_bf16": matrix_units}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    monkeypatch.setattr(precision, "device", lambda: torch.device("cpu"))
+
+
 def trained(digits, monkeypatch, native, **overrides):
-    monkeypatch.setattr(precision, "native_bfloat16", lambda: native)
+    on_a_cpu(monkeypatch, native)
     chosen = {"epochs": 4, "batch_size": 50, "products": "auto", "training": "sequential"}
     config = small_config("forward_forward", **(chosen | overrides))
     rule = ForwardForward(config)
@@ -110,8 +116,20 @@ def test_ff_in_sequence_learns_what_it_learns_in_float32(digits, monkeypatch, ne
     assert all(tensor.dtype == torch.float32 for tensor in rule.tensors().values())
 
 
+@pytest.mark.parametrize("matrix_units", [True, False])
+def test_negatives_that_are_redrawn_are_not_kept(digits, monkeypatch, matrix_units):
+    on_a_cpu(monkeypatch, True, matrix_units)
+    for negatives, kept in (("redrawn", False), ("paired", True)):
+        settings = {"products": "auto", "training": "sequential", "negatives": negatives}
+        rule = ForwardForward(small_config("forward_forward", **settings))
+        first = next(rule.phases(small(digits, 60)))
+        drawn = first.draw_epoch(rule.generators[0])
+        assert ("wrong" in drawn) is not kept
+        assert rule.config.keeps_bfloat16 is kept
+
+
 def test_every_layer_sees_rounded_inputs_at_length_one_with_the_label_in(digits, monkeypatch):
-    monkeypatch.setattr(precision, "native_bfloat16", lambda: True)
+    on_a_cpu(monkeypatch, True)
     data = small(digits, 60)
     config = small_config("forward_forward", products="auto", training="sequential")
     rule = ForwardForward(config)
@@ -134,7 +152,7 @@ def test_every_layer_sees_rounded_inputs_at_length_one_with_the_label_in(digits,
 
 
 def test_interrupted_and_resumed_in_any_layer_equals_undisturbed(digits, monkeypatch, tmp_path):
-    monkeypatch.setattr(precision, "native_bfloat16", lambda: True)
+    on_a_cpu(monkeypatch, True)
     data, files = small(digits, 120), []
     config = small_config("forward_forward", products="auto", training="sequential", epochs=2)
     undisturbed = ForwardForward(config)

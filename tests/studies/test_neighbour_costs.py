@@ -12,11 +12,9 @@ from ffcl_utils.studies import neighbour_costs as study
 from tests.small import small_config, small_rule
 
 
-def test_seconds_are_those_of_the_quickest_job_shared_among_its_seeds():
+def test_seconds_are_those_of_the_job_in_the_middle_shared_among_its_seeds():
     rule = SimpleNamespace(config=None, seeds_of_a_job=lambda _: 5)
-    rule.origins = [{"seconds": 10.0, "seeds": 2}, {"seconds": 30.0}]
-    assert study.seconds_a_seed({"one": rule}) == {"one": 5}
-    rule.origins[0]["seconds"] = 14.0
+    rule.origins = [{"seconds": 10.0, "seeds": 2}, {"seconds": 30.0}, {"seconds": 900.0}]
     assert study.seconds_a_seed({"one": rule}) == {"one": 6}
 
 

@@ -78,9 +78,8 @@ def kind_of_products() -> torch.dtype:
     return torch.bfloat16 if rounding(kept=True) == "bfloat16" else torch.float32
 
 
-def its_products() -> None:
+def its_products(x: torch.Tensor, w: torch.Tensor) -> None:
     """The products of that epoch: forwards and back to the weights, of both kinds of data."""
-    x, w = (torch.rand(n, UNITS).to(kind_of_products()) for n in (2 * BATCH, UNITS))
     for _ in range(STEPS):
         z = x @ w
         x.T @ z
@@ -151,6 +150,7 @@ def main() -> None:
     prepare_process()
     data, ff = some_images(STEPS * BATCH), rule()
     images = data.train_images[:PREDICTED]
+    factors = [torch.rand(rows, UNITS).to(kind_of_products()) for rows in (2 * BATCH, UNITS)]
     times = interleaved(
         {
             "sequential": lambda: sequential(data),
@@ -161,7 +161,7 @@ def main() -> None:
             "products": products,
             "one layer": lambda: one_layer(data, quick=True),
             "one layer, before": lambda: one_layer(data, quick=False),
-            "its products": its_products,
+            "its products": lambda: its_products(*factors),
             "plain layer 1": lambda: plain_first_layer(ff, images, 1),
             "shared layer 1": lambda: shared_first_layer(ff, images),
             "plain network": lambda: plain_first_layer(ff, images, 3),

@@ -11,6 +11,20 @@ RUN, CLOTHES = "12_neighbours", "12_neighbours-fashion_mnist"
 # Names of two rows, as ffcl_utils/studies/neighbour_rows.py has them.
 BACKPROP, RANDOM = "backprop", "random layers"
 NOTHING = "There is no result of notebook 12 at the preset *short* yet."
+# The row, or its variants, that each claim of notebook 12 is about.
+ABOUT = {
+    "N1": "Hinton's FF",
+    "N1b": "Hinton's FF, read-out",
+    "N2": "CaFo, random blocks",
+    "N3": "CaFo, DFA blocks",
+    "N4": "predsim",
+    "N5": "AR",
+    "N6": "PC",
+    "N7": "AR",
+    "N8": "PC",
+    "N9": "FF",
+    "N10": "unsupervised FF, convolutional",
+}
 NEAR = 1.0  # percentage points within which a rule is as good as the best for a first try
 
 
@@ -55,14 +69,12 @@ def for_page(folder: Path, claims: list[dict]) -> str:
 
 
 def _verdicts(name: str, claims: list[dict]) -> str:
-    """What became of the claims about a rule: those whose metric begins with its name."""
-    found = []
-    for claim in claims:
-        subject = claim["metric"].partition("/")[0].partition(" - ")[0]
-        if claim["run"].startswith(RUN) and subject == name:
-            place = " at *paper*" if claim.get("place") else ""
-            found.append(f"{claim['id']}: {claim['verdict']}{place}")
-    return ", ".join(found)
+    """What became of the claims about a rule."""
+    return ", ".join(
+        f"{claim['id']}: {claim['verdict']}{' at *paper*' if claim.get('place') else ''}"
+        for claim in claims
+        if ABOUT.get(claim["id"]) == name
+    )
 
 
 def _table_of(folder: Path, preset: str) -> pd.DataFrame | None:

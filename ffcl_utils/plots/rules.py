@@ -40,8 +40,8 @@ def error_over_cost(
             height = 1 - (rank - 0.5) / max(len(means), 12)
             named = {"va": "center", "fontsize": 9, "color": look_of_one["color"]}
             names.text(0, height, f"{rank}  {name}", transform=names.transAxes, **named)
-        log_axis(axis, np.array(list(costs.values())), "x")
-        log_axis(axis, np.array(list(means.values())))
+        for which, shown in (("x", costs), ("y", means)):
+            log_axis(axis, np.array(list(shown.values())), which)
         axis.invert_yaxis()
         axis.set(xlabel=f"{xlabel} (log axis)", ylabel="test error, % of images (log axis)")
     return figure

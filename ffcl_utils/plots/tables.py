@@ -219,6 +219,7 @@ def accuracy_of_models(
         shown = 100 * np.concatenate([*models.values(), [target]])
         if are_far_apart(shown):
             stretch_accuracy(axis, shown, "x")
+            axis.set_xlabel("test accuracy, % of images (axis stretched towards 100 %)")
         seed = Line2D([], [], **points, color="0.3", label="one seed")
         bar = Line2D([], [], color="black", linewidth=2, label="mean over seeds")
         legend(figure, seed, bar, reference_line(target_name))

@@ -7,7 +7,7 @@ Their trainings and results are recorded without any training.
 import os
 import shutil
 import time
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from ffcl_utils import rules
 from ffcl_utils.config import ConfigError, ExperimentConfig, of_rules
 from ffcl_utils.data.files import DataError
 from ffcl_utils.files import OutputError, read_json, write_json
+from ffcl_utils.learning.precision import BY_ONEDNN
 from ffcl_utils.records import identity as identities
 from ffcl_utils.store import jobs as store_jobs
 from ffcl_utils.workflow import plan as planning
@@ -386,6 +387,18 @@ def test_the_longest_training_is_the_one_with_most_to_do():
     assert seconds == sorted(set(seconds))
     subset = small.model_copy(update={"dataset": "mnist_5k"})
     assert planning.seconds_of(planning.store.Job(subset)) < seconds[0]
+
+
+def test_products_that_are_quicker_here_take_less_time(monkeypatch):
+    """FF's layers in sequence by four, other wide layers by two, and float32 as everywhere."""
+    monkeypatch.setattr(planning, "rounding", lambda kept: "bfloat16" if kept else BY_ONEDNN)
+    found = {}
+    for name, products in product(("forward_forward", "bp_ff"), ("float32", "auto")):
+        config = rules.configure(name, "paper", products=products)
+        spent = planning.seconds_of(planning.store.Job(config)) - planning.TRAINING_SECONDS
+        found[name, products] = spent
+    for name, times in (("forward_forward", 4), ("bp_ff", 2)):
+        assert found[name, "float32"] == pytest.approx(times * found[name, "auto"], rel=1e-3)
 
 
 def test_a_notebook_that_works_long_at_paper_is_not_ended_before(project):

@@ -194,13 +194,26 @@ def test_where_and_why_they_stop_is_what_the_committed_tables_say():
         f"{accuracy[f'{mirror}, dense 2']} % with 2 dense blocks and "
         f"{accuracy[f'{mirror}, dense 16']} % with 16",
         f"falls from {accuracy['backprop, dense 2']} to {accuracy['backprop, dense 16']} %",
-        f"it has {accuracy[f'{mirror}, convolutional 8']} % and, with skips, "
+        f"from {accuracy[f'{mirror}, convolutional 2']} % with 2 blocks to "
+        f"{accuracy[f'{mirror}, convolutional 8']} % with 8; with skips it has "
+        f"{accuracy[f'{mirror}, convolutional 2, skips']} and "
         f"{accuracy[f'{mirror}, convolutional 8, skips']} %",
         f"16 dense blocks ({accuracy[f'{best}, dense 16']} %) and, with convolutions, already at "
         f"4 ({accuracy[f'{best}, convolutional 4']} %) and 8 "
         f"({accuracy[f'{best}, convolutional 8']} %)",
         f"{accuracy[f'{best}, dense 16, skips']} % with 16 dense blocks, "
         f"{accuracy[f'{best}, convolutional 8, skips']} % with 8 convolutional ones",
+    ]
+    clothes = RESULTS / "short" / f"{study.NOTEBOOK}-fashion_mnist" / "networks.csv"
+    clothes = pd.read_csv(clothes, index_col=0).map("{:.2f}".format, na_action="ignore")
+    deep, skips = clothes.loc[f"{best}, dense 8"], clothes.loc[f"{best}, dense 8, skips"]
+    said += [
+        f"from {clothes.accuracy[f'{best}, dense 2']} % with 2 to {deep.accuracy} %",
+        f"{float(deep['first block read']):.1f} % in the first of the 8 to "
+        f"{float(deep['last block read']):.1f} % in the last",
+        f"({skips.accuracy} %, and {float(skips['last block read']):.1f} % in the last)",
+        f"{clothes.accuracy[f'{mirror}, dense 2']} % with 2 dense blocks, "
+        f"{clothes.accuracy[f'{mirror}, dense 8']} % with 8",
     ]
     last, first = nets["last block read"], nets["first block read"]
     literal = "literal reading, dense 16"

@@ -1,5 +1,6 @@
 """Notebook 14: what is trained, and every figure against a count by hand."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ import torch
 from scipy import stats
 
 from ffcl_utils import rules
+from ffcl_utils.analysis.statistics import mean_interval
 from ffcl_utils.claims.ledger import claim, ledger
 from ffcl_utils.config import ConfigError
 from ffcl_utils.data.datasets import load
@@ -311,3 +313,45 @@ def test_numbers_in_the_prose_are_those_of_the_settings_the_trials_and_the_claim
     assert claim("P2").judge.bound == claim("P3").judge.bound == 0.005
     bounds = {c.conditions.named["a point"].bound for c in ledger() if c.id.startswith("P4")}
     assert bounds == {0.01}
+
+
+def test_what_was_found_is_what_the_committed_metrics_say():
+    text = text_of_the_notebook().split("## What was found")[1].split("## What deviates")[0]
+    record = RESULTS / "short" / "14_plasticity" / "metrics.json"
+    found = json.loads(record.read_text(encoding="utf-8"))["metrics"]
+    mean = {name: 100 * np.mean(values) for name, values in found.items()}
+    bounds = {name: mean_interval(100 * np.array(values)) for name, values in found.items()}
+
+    def less(name):
+        low, high = bounds[name]
+        return f"{-mean[name]:.1f}", f"[{-high:.1f}, {-low:.1f}]"
+
+    def more(name):
+        low, high = bounds[name]
+        return f"{mean[name]:.1f} [{low:.1f}, {high:.1f}]"
+
+    said = ["costs {} points {};".format(*less("Oja - plain/test_accuracy"))]
+    for name in ("reward", "surprise"):
+        low, high = bounds[f"{name} - plain/test_accuracy"]
+        said.append(f"{name} (−{-mean[f'{name} - plain/test_accuracy']:.1f})")
+        assert low < 0 < high
+    alone = [f"{mean[f'{name}/test_accuracy']:.1f}" for name in ("rewired", study.SPARSE, "plain")]
+    said.append(
+        "Rewired twins get {} % right, sparse ones {} %, and plain ones {} %".format(*alone)
+    )
+    said.append("get {} points less than plain ones {}".format(*less("Oja - plain/lesioned")))
+    said.append("with surprise {} less {}".format(*less("surprise - plain/lesioned")))
+    said.append(f"badly ({mean['plain/second_task']:.1f} %)")
+    oja = more("Oja - plain/second_task").replace(" [", " points [")
+    said.append(f"Oja's term by {oja}")
+    said += [f"{name} by {more(f'{name} - plain/second_task')}" for name in ("reward", "surprise")]
+    low, high = bounds["Oja - plain/forgetting"]
+    said.append(f"that of Oja's term is {high - low:.0f} points wide")
+    for words in said:
+        assert words in text, words
+    gains = ("lesioned", "test_accuracy")
+    versions = [name for name in bounds if " - " in name]
+    assert all(bounds[name][0] <= 0 for name in versions if name.endswith(gains))
+    forgetting = [bounds[name] for name in versions if name.endswith("forgetting")]
+    assert all(low < 0 < high for low, high in forgetting)
+    assert len(found["plain/lesioned"]) == 5

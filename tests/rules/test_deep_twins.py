@@ -57,6 +57,22 @@ VARIANTS = {
     },
     "mutual": {"contrast": "class_means", "head": 1.0, "mutual": 0.5, "input_dropout": 0.2},
 }
+# As notebook 08 trains its larger networks.
+VARIANTS |= {
+    "joint, convolutional": VARIANTS["joint read-outs"]
+    | {
+        "layers": (784, 4, 4, 6, 6, 10),
+        "convolutional": True,
+        "pools": (1, 2, 3),
+        "slope": 0.1,
+        "dropout": 0.1,
+        "input_dropout": 0.0,
+        "schedule": "one_cycle",
+        "batch_size": 40,
+    },
+    "joint, shifted": VARIANTS["joint read-outs"]
+    | {"shift": 2, "dropout": 0.1, "input_dropout": 0.0, "slope": 0.1},
+}
 each_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 
 

@@ -73,7 +73,7 @@ def main() -> None:
             print(rows[-1], flush=True)
             table = pd.DataFrame(rows)
             write_whole(FILE, lambda file, table=table: table.to_csv(file, index=False))
-    write_report("rounding", differences(pd.DataFrame(rows)) | origin())
+        write_report("rounding", differences(pd.DataFrame(rows)) | origin())
 
 
 if __name__ == "__main__":

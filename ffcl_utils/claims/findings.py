@@ -36,10 +36,10 @@ SENTENCES = (
         "share {B5[mean]} more.",
     ),
     (
-        ("X1", "X2", "X2s", "X9b"),
+        ("X1", "X2", "X2s", "X8", "X9b"),
         "With local losses of our own, twins of the first paper's size get {X1[mean]} right "
-        "together, and wide twins {X2[mean]}, or {X2s[mean]} where training images are shifted, "
-        "still without backpropagation across layers. "
+        "together, wide twins {X2[mean]}, or {X2s[mean]} where training images are shifted, and "
+        "convolutional twins {X8[mean]}, without backpropagation across layers. "
         "Shared read-outs bring {X9b[mean]} points over two networks that never meet.",
     ),
 )

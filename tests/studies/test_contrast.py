@@ -1,6 +1,7 @@
 """The study of mirror contrast: tables against hand-made runs, and a small study end to end."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -178,20 +179,22 @@ def test_numbers_in_the_prose_are_those_of_the_trials(trials):
     assert f"({best('shifted')} after 15)" in text
     assert f"8 epochs ({best('convolutional')})" in text
     strangers = best("shifted", "own"), best("convolutional", "own")
-    assert "network ({}) and of the convolutional one ({})".format(*strangers) in text
+    assert "network ({}) and in the convolutional one ({})".format(*strangers) in text
+    assert [len(of(network, "own", "class_means")) for network in LARGER] == [1, 0, 0]
+    assert "Class means beside own read-outs had one (wide)" in text
 
 
 def test_where_meeting_cost_accuracy_is_what_the_prose_says():
     text = (NOTEBOOKS / "08_beyond_63.ipynb").read_text(encoding="utf-8")
     assert 'left of 0 as a whole for `network=\\"shifted\\"`' in text
-    assert "for the paper's and the wide network it holds 0" in text
+    assert "for the paper's, the wide and the convolutional network it holds 0" in text
     found = {}
-    for name in ("", "-wide", "-shifted"):
+    for name in ("", "-wide", "-shifted", "-convolutional"):
         record = RESULTS / "short" / f"08_beyond_63{name}" / "metrics.json"
         metrics = json.loads(record.read_text(encoding="utf-8"))["metrics"]
         low, high = interval(np.array(metrics[f"{JOINT} - {STRANGERS}/test_accuracy"]))
         found[name] = "left" if high < 0 else "holds" if low <= 0 <= high else "right"
-    assert found == {"": "holds", "-wide": "holds", "-shifted": "left"}
+    assert found == {"": "holds", "-wide": "holds", "-shifted": "left", "-convolutional": "holds"}
 
 
 def test_what_is_chosen_for_mirror_contrast_does_not_reach_read_outs():
@@ -224,3 +227,37 @@ def test_targets_are_those_of_the_claims():
     assert study.target("convolutional") == claim("X8").judge.low
     assert study.target("paper") == claim("X1").judge.low
     assert study.target("wide") == claim("X2").judge.low
+
+
+def test_what_was_found_is_what_the_committed_metrics_say():
+    cells = json.loads((NOTEBOOKS / "08_beyond_63.ipynb").read_text(encoding="utf-8"))["cells"]
+    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    (text,) = (text for text in texts if "## What was found" in text)
+    reached = {}
+    for network, run in (("paper", ""), *((name, f"-{name}") for name in LARGER)):
+        record = RESULTS / "short" / f"08_beyond_63{run}" / "metrics.json"
+        metrics = json.loads(record.read_text(encoding="utf-8"))["metrics"]
+        of = {
+            name: np.array(metrics[f"{name}/test_accuracy/mean"])
+            for name in (JOINT, STRANGERS, BACKPROP_JOINT)
+        }
+        shown = [f"{(100 * values.mean()).round(2):.2f}" for values in of.values()]
+        reached[network] = shown[0]
+        for other in (STRANGERS, BACKPROP_JOINT):
+            apart = 100 * (of[JOINT] - of[other])
+            low, high = interval(apart)
+            said = f"{apart.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+            shown.append(said.replace("-", "−"))
+        assert f"| {network} | {' | '.join(shown)} |" in text
+    for network, known in (("wide", "98.69"), ("shifted", "99.38"), ("convolutional", "99.42")):
+        assert re.search(rf"\| {known} % \([^|]*\) \| {reached[network]} % \|", text), network
+
+
+def test_convolutional_twins_have_as_many_weights_as_the_prose_says():
+    config = study.configure("short", "convolutional")[JOINT].of_seeds(0, 1)
+    twins = rules.rule("deep_twins")(config)
+    weights = sum(tensor.numel() for tensor in twins.twins.first.parameters())
+    assert f"about {weights / 1e6:.2f} million weights each" in (
+        NOTEBOOKS / "08_beyond_63.ipynb"
+    ).read_text(encoding="utf-8")
+    assert weights < 1e6

@@ -97,8 +97,7 @@ class ForwardForward(GoodnessRule):
 
         (S, 2, N, inputs) of a kind, at length 1. Layers that have learnt change no more, so it is
         computed once instead of in every epoch: 376 MB per seed for MNIST in float32, half as much
-        in bfloat16. below: the
-        same for layer k − 1, overwritten; None where that was not needed.
+        in bfloat16. below: the same for layer k − 1, overwritten; None where that was not needed.
         """
         network, device = self.network, self.network.layers.device
         negatives = [self.kept_negatives(data, g) for g in self.generators]

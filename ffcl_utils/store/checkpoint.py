@@ -2,6 +2,7 @@
 
 import json
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,12 @@ class Checkpoint:
             "seeds": config.seed_list,
             "keeps_snapshots": snapshots,
         }
-        self.saved = time.monotonic()
+        self.started = self.saved = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the training has taken so far, those before its interruptions included."""
+        return time.monotonic() - self.started
 
     def save_if_due(self, state: State, snapshots: list[dict]) -> None:
         """Save where the last one is older than `seconds`. snapshots: weights of the epochs."""
@@ -59,6 +65,7 @@ class Checkpoint:
             "groups": state.optimiser["param_groups"],
             "schedule": {k: v for k, v in state.schedule.items() if _is_json(v)},
             "snapshots": len(snapshots),
+            "elapsed": self.elapsed,
         }
         save_arrays(self.path, arrays, header)
         self.saved = time.monotonic()
@@ -66,12 +73,16 @@ class Checkpoint:
     def load(self) -> tuple[State | None, list[dict]]:
         """The state to go on from, its weights put into the rule; (None, []) where there is none.
 
-        A checkpoint that is damaged, or of other settings or code, is not used.
+        A checkpoint that is damaged, or of other settings or code, is not used: a warning says so.
         """
         try:
             arrays, header = load_arrays(self.path, **self.expected)
-        except (StoreError, FileNotFoundError):
+        except FileNotFoundError:
             return None, []
+        except StoreError as error:
+            warnings.warn(f"{error}: this training begins anew", stacklevel=2)
+            return None, []
+        self.started -= header.get("elapsed", 0.0)  # earlier code did not keep it
         parts: dict[str, dict[str, np.ndarray]] = {}
         for name, array in arrays.items():
             part, _, rest = name.partition("/")

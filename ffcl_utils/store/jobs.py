@@ -1,6 +1,5 @@
 """What is missing in the store is trained, in jobs of a few seeds, and saved a seed at a time."""
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +156,6 @@ def train(job: Job, store: Path, progress: Progress = lambda *_: None) -> None:
 
 
 def _train(job: Job, folder: Path, progress: Progress) -> None:
-    started = time.monotonic()
     commit, dirty = git_state()
     data = load_changed(job.config.dataset, job.config.change)
     rule = rules.rule(job.config.rule)(job.config)
@@ -176,13 +174,12 @@ def _train(job: Job, folder: Path, progress: Progress) -> None:
         progress(state.phase * job.config.epochs + state.epoch, job.epochs)
 
     rule.fit(data, after_epoch, start)
-    seconds = time.monotonic() - started
     header = {
         "key": folder.name,
         "content": content(job.config),
         "optimisers": rule.history.optimisers,
         "trained": {"git_commit": commit, "dirty": dirty, "seeds": len(seeds)}
-        | surroundings(seconds),
+        | surroundings(checkpoint.elapsed),
     }
     tensors = {name: tensor.numpy(force=True) for name, tensor in rule.tensors().items()}
     for k, seed in enumerate(seeds):

@@ -16,7 +16,7 @@ import torch
 from ffcl_utils import rules, store
 from ffcl_utils.config import ConfigError
 from ffcl_utils.paths import ROOT
-from ffcl_utils.store import Job, JobError, keys, missing
+from ffcl_utils.store import Job, JobError, checkpoint, keys, missing
 from ffcl_utils.store.jobs import fill, network_file
 from ffcl_utils.store.networks import StoreError, load_arrays
 from ffcl_utils.store.reader import read, train_missing
@@ -204,6 +204,36 @@ def training(folder):
         text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
+
+
+def test_seconds_before_an_interruption_count(few, tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(checkpoint, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    job = Job(small_config("forward_forward", epochs=2, seeds=1))  # six epochs in all
+
+    def slow(done, _):
+        clock[0] += 100.0
+        if done == 4 and clock[0] == 400.0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.train(job, tmp_path, slow)
+    clock[0] = 5000.0
+    store.train(job, tmp_path, slow)
+    _, header = load_arrays(network_file(tmp_path / store.key(job.config), 0))
+    # What comes after the fourth epoch's checkpoint is lost, and is no part of the training.
+    assert header["trained"]["seconds"] == 300 + 200
+
+
+def test_a_damaged_checkpoint_is_named_and_the_training_begins_anew(few, tmp_path):
+    job = Job(config(seeds=1))
+    folder = tmp_path / store.key(job.config)
+    folder.mkdir()
+    (folder / ".0-0.checkpoint").write_bytes(b"half of it")
+    epochs = []
+    with pytest.warns(UserWarning, match=r"0-0\.checkpoint is damaged .* begins anew"):
+        store.train(job, tmp_path, lambda done, _: epochs.append(done))
+    assert epochs[0] == 1 and missing([job], tmp_path) == []
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """FF, BP on the FF objective, and BP: what notebooks 03, 04 and 06 train and ask of it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +13,13 @@ from ffcl_utils import rules
 from ffcl_utils.analysis import locality
 from ffcl_utils.analysis.ensembles import PERMUTATIONS
 from ffcl_utils.analysis.locality import Learning
-from ffcl_utils.analysis.sparsity import mean_hoyer
+from ffcl_utils.analysis.sparsity import mean_hoyer, silent_share
 from ffcl_utils.config import ConfigError, RuleConfig
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.data.parts import spread
 from ffcl_utils.rules._goodness import WATCHED, GoodnessRule
 from ffcl_utils.rules.base import Rule, right
-from ffcl_utils.studies.printed import GRID, HOYER, OTHERS
+from ffcl_utils.studies.printed import GRID, HOYER, LONGER, OTHERS
 
 # By model, its learning rule and what differs from the rule's preset.
 MODELS = {
@@ -83,10 +83,15 @@ def file_name(model: str) -> str:
 
 @dataclass(frozen=True)
 class Measured:
-    """What notebook 03 says of a model. correct: (S, N) bool, test images; hoyer: (layers, S)."""
+    """What notebook 03 says of a model.
+
+    correct: (S, N) bool, test images. hoyer, silent: (layers, S); of the images that are classified
+    correctly, the mean sparsity of those for which the layer is active, and the share of the rest.
+    """
 
     correct: np.ndarray
     hoyer: np.ndarray
+    silent: np.ndarray
 
 
 def measure(rule: Rule, data: Dataset) -> Measured:
@@ -96,11 +101,14 @@ def measure(rule: Rule, data: Dataset) -> Measured:
     all of them has no sparsity: NaN.
     """
     correct = right(rule, data).numpy()
-    hoyer = []
+    hoyer, silent = [], []
     for one, of_seed in zip(one_by_one(rule), correct, strict=True):
-        layers = one.representations(data.test_images, data.test_labels)
-        hoyer.append([mean_hoyer(layer.numpy(), of_seed[None])[0] for layer in layers])
-    return Measured(correct, np.array(hoyer).T)
+        layers = [
+            layer.numpy() for layer in one.representations(data.test_images, data.test_labels)
+        ]
+        hoyer.append([mean_hoyer(layer, of_seed[None])[0] for layer in layers])
+        silent.append([silent_share(layer[0, of_seed]) for layer in layers])
+    return Measured(correct, np.array(hoyer).T, np.array(silent).T)
 
 
 def accuracy_of_layers(networks: dict[str, Rule], data: Dataset) -> dict[str, np.ndarray]:
@@ -181,16 +189,20 @@ def in_percent(shares: dict[str, np.ndarray], seeds: list[int]) -> pd.DataFrame:
 
 
 def hoyer_table(measured: dict[str, Measured], dataset: str) -> pd.DataFrame:
-    """Hoyer sparsity by model and layer beside the range that the authors' outputs print."""
+    """Hoyer sparsity by model and layer beside the range that the authors' outputs print.
+
+    silent: share of the correctly classified images that activate no unit, and have no sparsity.
+    """
     printed = HOYER.get(dataset, {})
     rows = {}
     for name, found in measured.items():
         for k, values in enumerate(found.hoyer):
             ranges = printed.get(name)
             rows[name, f"layer {k + 1}"] = {
-                "mean": values.mean().round(3),
-                "lowest seed": values.min().round(3),
-                "highest seed": values.max().round(3),
+                "mean": _of_known(np.mean, values).round(3),
+                "lowest seed": _of_known(np.min, values).round(3),
+                "highest seed": _of_known(np.max, values).round(3),
+                "silent, %": (100 * found.silent[k].mean()).round(2),
                 "printed": " – ".join(map(str, ranges[k])) if ranges and k < len(ranges) else "",
             }
     return pd.DataFrame(rows).T
@@ -202,9 +214,9 @@ def nearest_printed(measured: dict[str, Measured], dataset: str) -> pd.DataFrame
     Columns: accuracy, in %; Hoyer sparsity of layers 1, 2, 3; largest difference of the three.
     """
     ff = measured["FF"]
-    ours = ff.hoyer.mean(1)
+    ours = np.array([_of_known(np.mean, values) for values in ff.hoyer])
     rows = {"ours": (ff.correct.mean(), *ours, 0.0)}
-    runs = {row.name: (row.accuracy, row.hoyer) for row in GRID if row.model == "FF"}
+    runs = {row.name: (row.accuracy, row.hoyer) for row in GRID + LONGER if row.model == "FF"}
     for k, run in enumerate(OTHERS):
         runs["FF, batch 1024, the plotted run" if k == 0 else f"FF, batch 1024, run {k + 1}"] = run
     for name, (accuracy, hoyer) in runs.items() if dataset == "mnist" else ():
@@ -212,6 +224,12 @@ def nearest_printed(measured: dict[str, Measured], dataset: str) -> pd.DataFrame
     columns = ["accuracy", "layer 1", "layer 2", "layer 3", "largest difference"]
     table = pd.DataFrame(rows, index=columns).T.sort_values("largest difference")
     return table.assign(accuracy=100 * table.accuracy).round(dict.fromkeys(columns, 3))
+
+
+def _of_known(what: Callable[[np.ndarray], float], values: np.ndarray) -> np.float64:
+    """A figure of the seeds (S,) that have one; NaN where none has."""
+    known = values[~np.isnan(values)]
+    return np.float64(what(known)) if len(known) else np.float64("nan")
 
 
 def metrics(measured: dict[str, Measured], of_layers: dict[str, np.ndarray]):
@@ -225,6 +243,8 @@ def metrics(measured: dict[str, Measured], of_layers: dict[str, np.ndarray]):
     for name, layers in hoyer.items():
         for k, values in enumerate(layers, start=1):
             found[f"{name}/hoyer/layer{k}"] = values
+        for k, values in enumerate(measured[name].silent, start=1):
+            found[f"{name}/silent/layer{k}"] = values
     difference = hoyer["FF"][:2] - hoyer["BP"][:2]
     found["FF - BP/hoyer/layers 1 and 2"] = difference.min(0)
     found["BP, rate 0.01 - FF/hoyer/layer1"] = hoyer["BP, rate 0.01"][0] - hoyer["FF"][0]

@@ -9,7 +9,7 @@ import torch
 from ffcl_utils.analysis.sparsity import hoyer_sparsity
 from ffcl_utils.config import ConfigError
 from ffcl_utils.studies import models
-from ffcl_utils.studies.printed import GRID, OTHERS
+from ffcl_utils.studies.printed import GRID, HOYER, LONGER, OTHERS
 
 
 def test_settings_go_to_the_models_that_have_them():
@@ -45,14 +45,35 @@ def test_paper_is_what_the_authors_configured():
 def test_the_nearest_printed_run_is_the_one_whose_figures_ours_are():
     plotted, (accuracy, hoyer) = "FF, batch 1024, the plotted run", OTHERS[0]
     layers = np.repeat(np.array(hoyer)[:, None], 3, axis=1)
-    found = {"FF": models.Measured(np.full((3, 100), accuracy), layers)}
+    found = {"FF": models.Measured(np.full((3, 100), accuracy), layers, np.zeros((3, 3)))}
     table = models.nearest_printed(found, "mnist")
-    assert list(table.index[:2]) == ["ours", plotted] and len(table) == 1 + 8 + len(OTHERS)
+    assert list(table.index[:2]) == ["ours", plotted] and len(table) == 1 + 8 + 5 + len(OTHERS)
     assert list(table.loc[plotted]) == [93.76, 0.845, 0.633, 0.756, 0.0]
     assert table["largest difference"].is_monotonic_increasing
     longest = table.loc["FF, 1200 epochs, rate 0.01, batch 512"]
     assert longest["largest difference"] == pytest.approx(0.756 - 0.139)
+    assert "FF, 1200 epochs, rate 0.0001, batch 512" in table.index
     assert list(models.nearest_printed(found, "fashion_mnist").index) == ["ours"]
+
+
+def test_a_seed_whose_layer_is_silent_leaves_the_figures_of_the_others():
+    hoyer = np.array([[0.5, 0.7, 0.6], [0.5, np.nan, 0.7], [np.nan] * 3])
+    silent = np.array([[0.0, 0.0, 0.0], [0.25, 1.0, 0.25], [1.0] * 3])
+    found = {"FF": models.Measured(np.ones((3, 4), bool), hoyer, silent)}
+    table = models.hoyer_table(found, "mnist").loc["FF"]
+    assert table["mean"].tolist()[:2] == [0.6, 0.6] and np.isnan(table.loc["layer 3", "mean"])
+    assert table["lowest seed"].tolist()[:2] == [0.5, 0.5]
+    assert table["silent, %"].tolist() == [0.0, 50.0, 100.0]
+    assert models.nearest_printed(found, "mnist").loc["ours", "layer 2"] == 0.6
+
+
+def test_bands_hold_every_printed_run():
+    for row in (*GRID, *LONGER):
+        if (row.model, row.learning_rate) != ("BP", 0.01):
+            bands = HOYER["mnist"][row.model]
+            assert all(a <= h <= b for h, (a, b) in zip(row.hoyer, bands, strict=True)), row
+    for _, hoyer in OTHERS:
+        assert all(a <= h <= b for h, (a, b) in zip(hoyer, HOYER["mnist"]["FF"], strict=True))
 
 
 def test_too_few_permutations_are_refused():
@@ -95,6 +116,8 @@ def test_metrics_are_taken_over_correct_images(networks, few):
             seen = layer[seed].numpy()[right[seed]]
             expected = np.nanmean([hoyer_sparsity(image) for image in seen])
             assert metrics[f"FF/hoyer/layer{k}"][seed] == pytest.approx(expected, rel=1e-5)
+            silent = [not image.any() for image in seen]
+            assert metrics[f"FF/silent/layer{k}"][seed] == pytest.approx(np.mean(silent))
     ff, bp = measured["FF"].hoyer, measured["BP"].hoyer
     lowest = np.minimum(ff[0] - bp[0], ff[1] - bp[1])
     np.testing.assert_allclose(metrics["FF - BP/hoyer/layers 1 and 2"], lowest)

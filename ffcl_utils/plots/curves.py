@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # only for annotations: drawing a fit does not need what fits
 MEASURED = {"color": COLOURS[0], "marker": ".", "linestyle": "", "markersize": 4, "alpha": 0.5}
 FITTED = {"color": COLOURS[1], "linewidth": 0.8, "alpha": 0.7}
 DECADES = 1000  # the largest ratio of the ends of the log axis of a loss above its floor
+LONG = 100  # from more epochs on their axis is logarithmic: most happens in the first few
 
 Panels = dict[str, dict[str, np.ndarray]]  # by panel, by curve, (E, S)
 
@@ -48,6 +49,9 @@ def accuracy_curves(
     if not panels:
         return nothing(title, note)
     panels = {name: {k: 100 * finite(v) for k, v in p.items()} for name, p in panels.items()}
+    values = [v[~np.isnan(v)] for p in panels.values() for v in p.values()]
+    known = np.concatenate([*values, [] if reference is None else [100 * reference]])
+    lowest = 10 * np.floor(known.min() / 10) if len(known) else 0
     columns = min(4, len(panels))
     height = 0.9 + 3.4 * rows_of(len(panels), columns)
     with frame(max(6.5, min(4.6, 14 / columns) * columns), height, title, note) as figure:
@@ -56,7 +60,8 @@ def accuracy_curves(
         for axis in axes:
             if reference is not None:
                 axis.axhline(100 * reference, **REFERENCE)
-            axis.set(xlabel="epoch", ylim=(0, 100))
+            axis.set(ylim=(lowest, 100))
+        _label_epochs(axes, panels)
         label_rows(axes, columns, "accuracy, % of images")
         legend(figure, *([] if reference is None else [reference_line(reference_name)]))
     return figure
@@ -97,7 +102,8 @@ def goodness_curves(
         for axis in axes:
             if threshold is not None:
                 axis.axhline(threshold, **REFERENCE)
-            axis.set(xlabel="epoch", ylim=(0, None))
+            axis.set(ylim=(0, None))
+        _label_epochs(axes, panels)
         label_rows(axes, columns, ylabel)
         legend(figure, *([] if threshold is None else [reference_line("threshold")]))
     return figure
@@ -188,6 +194,13 @@ def _above_floor(axis: Axes, epochs: np.ndarray, values: np.ndarray, fits: list)
     measured = np.concatenate(measured)
     highest = measured.max()
     axis.set_ylim(max(measured.min() / 1.5, highest / DECADES), 1.5 * highest)
+
+
+def _label_epochs(axes: list[Axes], panels: Panels) -> None:
+    """Name the axis of the epochs, which is logarithmic in a panel of long trainings."""
+    for axis, curves in zip(axes, panels.values(), strict=True):
+        long = max((len(values) for values in curves.values()), default=0) > LONG
+        axis.set(xlabel=f"epoch{' (log axis)' * long}", xscale="log" if long else "linear")
 
 
 def _fill_panels(axes: list[Axes], panels: Panels, first: int = 1) -> None:

@@ -129,6 +129,19 @@ def test_the_legend_lies_outside_the_axes(rng):
     assert axis.get_ylim() == (0, 100)
 
 
+def test_the_axis_begins_below_the_lowest_accuracy_and_long_trainings_have_a_log_axis(rng):
+    late = {"one": {"x": rng.uniform(0.91, 0.95, (101, 2))}, "two": {"y": np.full((4, 2), 0.98)}}
+    late["one"]["x"][:90] = np.nan  # watched from then on
+    long, brief = plots.accuracy_curves(late, "n").axes[:2]
+    assert long.get_ylim() == (90, 100)
+    assert (long.get_xscale(), long.get_xlabel()) == ("log", "epoch (log axis)")
+    assert (brief.get_xscale(), brief.get_xlabel()) == ("linear", "epoch")
+    goodness = plots.goodness_curves({"FF, layer1": {"p": rng.random((101, 2))}}, 3.0, "n").axes[0]
+    assert goodness.get_xscale() == "log"
+    nothing = plots.accuracy_curves({"one": {"x": np.full((3, 2), np.nan)}}, "n").axes[0]
+    assert nothing.get_ylim() == (0, 100)
+
+
 def test_the_error_axis_is_linear_where_an_error_is_zero(rng):
     errors = rng.uniform(0.01, 0.1, (5, 2))
     logarithmic = plots.error_curves({"a": errors}, "t", "n").axes[0]

@@ -15,7 +15,7 @@ ROW = GRID[0]
 def made_up(accuracy, hoyer, images=2000):
     """What five seeds measured: shares of images that are right, and sparsities by layer."""
     correct = np.stack([np.arange(images) < round(a * images) for a in accuracy])
-    return {ROW.name: Measured(correct, np.array(hoyer))}
+    return {ROW.name: Measured(correct, np.array(hoyer), np.zeros((3, len(accuracy))))}
 
 
 def five(centre, step=0.002):
@@ -90,6 +90,17 @@ def test_the_grid_is_reproduced_with_one_in_eight_outside():
     assert study.whole(eight) == "reproduced"
     undecided = study.table(made_up([0.94], [[0.5]] * 3))
     assert study.in_words(undecided) == "None of the 4 printed figures could be judged."
+
+
+def test_the_published_code_is_named_beside_its_own_rate_alone():
+    """It was run for FF at 0.01; layer 3 of another row says nothing of it."""
+    wrong = {}
+    for row in (GRID[1], GRID[-1]):  # FF at 0.01, and BP
+        hoyer = [five(h) for h in (*row.hoyer[:2], 0.2)]
+        wrong[row.name] = made_up(five(0.94), hoyer)[ROW.name]
+    said = study.in_words(study.table(wrong))
+    assert "1 of the 2 outside are the sparsity of layer 3 of FF at the rate 0.01" in said
+    assert "published code" not in study.in_words(study.table({GRID[-1].name: wrong.popitem()[1]}))
 
 
 def test_metrics_are_what_was_measured():

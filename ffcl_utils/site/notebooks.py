@@ -78,13 +78,16 @@ def alternative(name: str, figure: str) -> str:
     return _alternatives().get(notebook, {}).get(figure, f"Figure: {figure.replace('_', ' ')}")
 
 
-def figure(folder: Path, name: str, figure: str) -> str:
+def figure(folder: Path, name: str, figure: str, place: str = "") -> str:
     """HTML of a figure of a run, which a click enlarges; "" where the run has none of that name.
 
-    A page that shows it lies beside the folders of its results: at the top, or in paper/.
+    A page that shows it lies beside the folders of its results: at the top, or in paper/. place:
+    the way from the page to them, such as "paper/", where it does not.
     """
     address = f"{name}/figures/{figure}.svg"
-    return _figure(address, alternative(name, figure)) if (folder / address).is_file() else ""
+    if not (folder / address).is_file():
+        return ""
+    return _figure(place + address, alternative(name, figure))
 
 
 @cache

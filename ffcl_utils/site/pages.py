@@ -42,10 +42,16 @@ def front(folder: Path, rows: list[dict], pages: list[str]) -> NotebookNode:
     cells = [new_markdown_cell(text), *map(html_cell, _warnings(rows))]
     found = "".join(f"<li>{html.escape(text)}</li>" for text in findings.sentences(rows))
     cells += [new_markdown_cell("## What was found"), html_cell(f"<ul>{found}</ul>")]
-    cells += [html_cell(shown) for run, name in PICTURES if (shown := figure(folder, run, name))]
+    cells += [html_cell(shown) for place in PICTURES if (shown := _picture(folder, *place))]
     cells += [new_markdown_cell("## Headline claims"), html_cell(_claims(tables.headlines(rows)))]
     cells += [new_markdown_cell(f"[All {len(rows)} claims, and the rule of each](claims.ipynb)")]
     return notebook([*cells, new_markdown_cell(_tree(pages))])
+
+
+def _picture(folder: Path, run: str, name: str) -> str:
+    """HTML of a figure, from the preset paper where it is there: so are the sentences above it."""
+    paper = paper_beside(folder)
+    return (paper and figure(paper, run, name, f"{PAPER}/")) or figure(folder, run, name)
 
 
 def claims(folder: Path, rows: list[dict], tree: str) -> NotebookNode:

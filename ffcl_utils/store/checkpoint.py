@@ -82,7 +82,7 @@ class Checkpoint:
         except StoreError as error:
             warnings.warn(f"{error}: this training begins anew", stacklevel=2)
             return None, []
-        self.started -= header.get("elapsed", 0.0)  # earlier code did not keep it
+        self.started -= header.get("elapsed", 0.0)  # earlier code kept none
         parts: dict[str, dict[str, np.ndarray]] = {}
         for name, array in arrays.items():
             part, _, rest = name.partition("/")

@@ -247,6 +247,19 @@ def test_a_public_copy_gets_links_to_binder_and_colab(pages, of_a_forger):
     assert all("some-one/copy" in link for link in binder + colab)
 
 
+def test_pictures_of_the_first_page_are_at_paper_where_they_can_be(tmp_path):
+    """As its sentences are."""
+    accuracy, maps = (f"{run}/figures/{name}.svg" for run, name in site_pages.PICTURES)
+    for place in (f"short/{accuracy}", f"short/{maps}", f"paper/{accuracy}"):
+        path = tmp_path / place
+        path.parent.mkdir(parents=True)
+        path.touch()
+        (path.parents[1] / "metrics.json").touch()
+    shown = str(site_pages.front(tmp_path / "short", [], []))
+    assert f'src="paper/{accuracy}"' in shown and f'src="{accuracy}"' not in shown
+    assert f'src="{maps}"' in shown
+
+
 def test_results_at_paper_have_pages_of_their_own(tmp_path):
     run = "03_forward_forward"
     claims = [claim for claim in PAPERS if claim.run in (run, "01_improved_ffcl_accuracy")]

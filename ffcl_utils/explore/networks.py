@@ -81,7 +81,7 @@ def read_networks() -> dict[str, Rule]:
 def origin() -> str:
     """What the networks were trained on, for the line below a figure's title."""
     if are_committed():
-        return "one seed of each network, trained on MNIST"
+        return "one seed of each network, trained on MNIST at the preset short"
     return "one seed of each network, trained on embedded digits for a few epochs"
 
 

@@ -25,15 +25,14 @@ SENTENCES = (
     ),
     (
         ("B2", "B3"),
-        "FF's first layer is sparse: its Hoyer sparsity is {B2[mean]}, where 1 means a single "
-        "active unit. In both of the first two layers it is higher than BP's, by {B3[mean]} where "
-        "the difference is smaller.",
+        "The Hoyer sparsity of FF's first layer is {B2[mean]}, where 1 means a single active unit. "
+        "FF's minus BP's is {B3[mean]} in that one of the first two layers where it is smaller.",
     ),
     (
         ("B4", "B5"),
-        "In FF's first layer each class has an ensemble, a small group of units of its own: the "
-        "groups of two classes share {B4[mean]} of their units (Jaccard index, 0 to 1). In BP they "
-        "share {B5[mean]} more.",
+        "A class's ensemble is the units more than twice as active for it as the rest of their "
+        "layer. In FF's first layer those of two classes share {B4[mean]} of their units (Jaccard "
+        "index, 0 to 1); BP's share minus FF's is {B5[mean]}.",
     ),
     (
         ("X1", "X2", "X2s", "X8", "X9b"),

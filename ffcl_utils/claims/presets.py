@@ -1,4 +1,4 @@
-"""The verdicts of two presets side by side: at the papers' own settings first, short beside it."""
+"""The verdicts of two presets side by side: paper first, short beside it."""
 
 from pathlib import Path
 

@@ -55,7 +55,7 @@ def markdown_table(
                 row["id"],
                 in_brief(row["statement"]) if brief else row["statement"],
                 row["paper_value"],
-                with_preset(row, two and not brief),
+                ours_in_words(row) if brief else with_preset(row, two),
                 f"**{row['verdict']}**",
                 *([beside_in_words(row, brief)] if two else []),
                 shown,
@@ -75,9 +75,21 @@ def are_of_two_presets(rows: list[dict]) -> bool:
 
 
 def with_preset(row: dict, two: bool) -> str:
-    """The figure of a row; two: with its preset, in a table of two."""
+    """The figure of a row, with its 95 % interval where the rule asks for one.
+
+    two: with its preset, in a table of two.
+    """
     preset = f" at {row['preset']}" if two and row["preset"] else ""
-    return f"{ours_in_words(row)}{preset}"
+    return f"{ours_in_words(row)}{_interval(row)}{preset}"
+
+
+def _interval(row: dict) -> str:
+    """Of a rule that asks where the whole interval lies: the interval; a few seeds make it wide."""
+    ends = (row["ours"] or {}).get("ci95")
+    if not ends or "interval" not in row["rule"]:
+        return ""
+    scale = 100 if row["unit"] in ("%", "points") else 1
+    return f", 95 % interval {scale * ends[0]:.3g} to {scale * ends[1]:.3g}"
 
 
 def beside_in_words(row: dict, brief: bool = False) -> str:
@@ -88,7 +100,9 @@ def beside_in_words(row: dict, brief: bool = False) -> str:
     short = row.get("beside")
     if not short:
         return ""
-    return short["verdict"] if brief else f"{ours_in_words(short)}: {short['verdict']}"
+    if brief:
+        return short["verdict"]
+    return f"{ours_in_words(short)}{_interval(short)}: {short['verdict']}"
 
 
 def in_sentences(rows: list[dict]) -> str:
@@ -108,14 +122,14 @@ def in_sentences(rows: list[dict]) -> str:
 
 
 def at_paper_in_words(rows: list[dict]) -> str:
-    """A sentence on how many claims were judged at the papers' own settings; "" for none."""
+    """A sentence on how many claims were judged at the preset paper; "" for none."""
     judged = sum(bool(row.get("place")) for row in rows)
     if not judged:
         return ""
     return (
-        f" Judged at the preset *paper*, the papers' own settings: {judged} of {len(rows)}; what "
-        "*short* said of these stands beside them. Notebooks 01 and 02 have the same settings, and "
-        "so the same networks, at both."
+        f" Judged at the preset *paper*, the papers' settings where they are known: {judged} of "
+        f"{len(rows)}; what *short* said of these stands beside them. Notebooks 01 and 02 have the "
+        "same settings, and so the same networks, at both."
     )
 
 
@@ -192,7 +206,7 @@ def warnings(rows: list[dict]) -> list[str]:
     found += [f"Not comparable: {', '.join(ids)}. {reason}" for reason, ids in reasons.items()]
     missing = sorted({row["run"] for row in rows if row["verdict"] == NO_RESULT})
     if missing:
-        found.append(f"No result from {', '.join(missing)}: see the messages above.")
+        found.append(f"No result from {', '.join(missing)}: run these notebooks.")
     return found
 
 

@@ -16,6 +16,9 @@ REFERENCE = RESULTS / "short"
 with_reference = pytest.mark.skipif(
     not REFERENCE.is_dir(), reason="results/short is not committed yet"
 )
+with_references = pytest.mark.parametrize(
+    "reference", sorted(path.parent for path in RESULTS.glob("*/claims.json")), ids=lambda p: p.name
+)
 
 
 def verdicts(folder):
@@ -174,9 +177,9 @@ def test_what_paper_alone_trains_has_a_row_there_alone(tmp_path):
         assert [id for id in rows(tmp_path / preset) if id in alone] == alone * (preset == "paper")
 
 
-@with_reference
-def test_committed_claims_are_what_the_ledger_says_of_the_committed_metrics():
-    assert read_json(REFERENCE / "claims.json") == assess(REFERENCE)
+@with_references
+def test_committed_claims_are_what_the_ledger_says_of_the_committed_metrics(reference):
+    assert read_json(reference / "claims.json") == assess(reference)
 
 
 @with_reference
@@ -190,9 +193,9 @@ def test_every_claim_has_a_reference_result_on_the_full_data():
         assert row["verdict"] in judged, row["id"]
 
 
-@with_reference
-def test_reference_results_come_from_a_clean_commit():
-    paths = sorted(REFERENCE.glob("*/metrics.json"))
+@with_references
+def test_reference_results_come_from_a_clean_commit(reference):
+    paths = sorted(reference.glob("*/metrics.json"))
     assert paths
     for path in paths:
         origin = read_json(path.with_name("provenance.json"))
@@ -200,11 +203,11 @@ def test_reference_results_come_from_a_clean_commit():
         assert len(origin["git_commit"]) == 40
 
 
-@with_reference
-def test_reference_results_name_commits_of_this_history():
+@with_references
+def test_reference_results_name_commits_of_this_history(reference):
     """Of the run and of every network: a commit that was replaced afterwards says nothing."""
     named = set()
-    for path in REFERENCE.glob("*/provenance.json"):
+    for path in reference.glob("*/provenance.json"):
         origin = read_json(path)
         commits = {origin["git_commit"], *(n["git_commit"] for n in origin["networks"])}
         named |= {(path.parent.name, commit) for commit in commits}

@@ -27,7 +27,14 @@ def test_each_sentence_has_the_figures_and_verdicts_of_its_claims():
     assert "(best seed: 75.0 %)" in said[0]
     assert said[0].endswith("(A1: not reproduced, A1b: partly)")
     assert "for 1 of 4 seeds when the paper is read literally" in said[1]
-    assert "its Hoyer sparsity is 0.25," in said[3]
+    assert "The Hoyer sparsity of FF's first layer is 0.25," in said[3]
+
+
+def test_a_sentence_is_true_of_a_negative_difference():
+    lower = {"mean": -0.01, "std": 0.1, "max": 0.1, "n_seeds": 4, "n_missing": 0}
+    said = sentences(rows(B3={"ours": lower}, B5={"ours": lower}))
+    assert "FF's minus BP's is -0.01 in that one of" in said[3]
+    assert "BP's share minus FF's is -0.01." in said[4]
 
 
 @pytest.mark.parametrize(

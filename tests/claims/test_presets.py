@@ -1,4 +1,4 @@
-"""Two presets side by side: what was judged at the papers' own settings comes first."""
+"""Two presets side by side: what was judged at the preset paper comes first."""
 
 import shutil
 from pathlib import Path
@@ -54,7 +54,8 @@ def test_tables_have_both_figures_and_verdicts(results):
     assert "results/short/01_improved_ffcl_accuracy/executed.ipynb" in lines["| A1"]
     assert len({line.count(" | ") for line in lines.values()}) == 1
     judged = sum(claim.run == "03_forward_forward" for claim in ledger())
-    said = f"Judged at the preset *paper*, the papers' own settings: {judged} of {len(rows)};"
+    settings = "the papers' settings where they are known"
+    said = f"Judged at the preset *paper*, {settings}: {judged} of {len(rows)};"
     assert said in at_paper_in_words(rows) and said in for_page(rows)
 
 

@@ -74,7 +74,7 @@ def test_a_plain_line_fits_its_terminal(tmp_path):
 
 def test_a_missing_run_is_said(tmp_path):
     write_records(tmp_path, [claim for claim in PAPERS if claim.run != "02_loss_decay"])
-    assert warnings(assess(tmp_path)) == ["No result from 02_loss_decay: see the messages above."]
+    assert warnings(assess(tmp_path)) == ["No result from 02_loss_decay: run these notebooks."]
 
 
 def test_the_embedded_subset_is_said_loudly(tmp_path):

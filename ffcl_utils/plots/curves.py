@@ -201,6 +201,8 @@ def _label_epochs(axes: list[Axes], panels: Panels) -> None:
     for axis, curves in zip(axes, panels.values(), strict=True):
         long = max((len(values) for values in curves.values()), default=0) > LONG
         axis.set(xlabel=f"epoch{' (log axis)' * long}", xscale="log" if long else "linear")
+        if long:
+            axis.xaxis.set_major_formatter("{x:g}")
 
 
 def _fill_panels(axes: list[Axes], panels: Panels, first: int = 1) -> None:

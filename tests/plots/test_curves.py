@@ -135,6 +135,8 @@ def test_the_axis_begins_below_the_lowest_accuracy_and_long_trainings_have_a_log
     long, brief = plots.accuracy_curves(late, "n").axes[:2]
     assert long.get_ylim() == (90, 100)
     assert (long.get_xscale(), long.get_xlabel()) == ("log", "epoch (log axis)")
+    long.figure.canvas.draw()
+    assert "100" in [text.get_text() for text in long.get_xticklabels()]
     assert (brief.get_xscale(), brief.get_xlabel()) == ("linear", "epoch")
     goodness = plots.goodness_curves({"FF, layer1": {"p": rng.random((101, 2))}}, 3.0, "n").axes[0]
     assert goodness.get_xscale() == "log"

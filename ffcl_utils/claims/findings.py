@@ -31,8 +31,8 @@ SENTENCES = (
     (
         ("B4", "B5"),
         "A class's ensemble is the units more than twice as active for it as the rest of their "
-        "layer. In FF's first layer those of two classes share {B4[mean]} of their units (Jaccard "
-        "index, 0 to 1); BP's share minus FF's is {B5[mean]}.",
+        "layer. In FF's first layer the ensembles of two classes share {B4[mean]} of their units "
+        "(Jaccard index, 0 to 1); BP's share minus FF's is {B5[mean]}.",
     ),
     (
         ("X1", "X2", "X2s", "X8", "X9b"),

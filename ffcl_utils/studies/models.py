@@ -1,7 +1,7 @@
 """FF, BP on the FF objective, and BP: what notebooks 03, 04 and 06 train and ask of it."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.data.parts import spread
 from ffcl_utils.rules._goodness import WATCHED, GoodnessRule
 from ffcl_utils.rules.base import Rule, right
-from ffcl_utils.studies.printed import GRID, HOYER, LONGER, OTHERS
+from ffcl_utils.studies.printed import FF, GRID, HOYER, OTHERS
 
 # By model, its learning rule and what differs from the rule's preset.
 MODELS = {
@@ -197,11 +197,11 @@ def hoyer_table(measured: dict[str, Measured], dataset: str) -> pd.DataFrame:
     rows = {}
     for name, found in measured.items():
         for k, values in enumerate(found.hoyer):
-            ranges = printed.get(name)
+            known, ranges = pd.Series(values).dropna(), printed.get(name)
             rows[name, f"layer {k + 1}"] = {
-                "mean": _of_known(np.mean, values).round(3),
-                "lowest seed": _of_known(np.min, values).round(3),
-                "highest seed": _of_known(np.max, values).round(3),
+                "mean": round(known.mean(), 3),
+                "lowest seed": round(known.min(), 3),
+                "highest seed": round(known.max(), 3),
                 "silent, %": (100 * found.silent[k].mean()).round(2),
                 "printed": " – ".join(map(str, ranges[k])) if ranges and k < len(ranges) else "",
             }
@@ -214,9 +214,9 @@ def nearest_printed(measured: dict[str, Measured], dataset: str) -> pd.DataFrame
     Columns: accuracy, in %; Hoyer sparsity of layers 1, 2, 3; largest difference of the three.
     """
     ff = measured["FF"]
-    ours = np.array([_of_known(np.mean, values) for values in ff.hoyer])
+    ours = pd.DataFrame(ff.hoyer).mean(axis=1).to_numpy()  # of the seeds that have a figure
     rows = {"ours": (ff.correct.mean(), *ours, 0.0)}
-    runs = {row.name: (row.accuracy, row.hoyer) for row in GRID + LONGER if row.model == "FF"}
+    runs = {row.name: (row.accuracy, row.hoyer) for row in FF}
     for k, run in enumerate(OTHERS):
         runs["FF, batch 1024, the plotted run" if k == 0 else f"FF, batch 1024, run {k + 1}"] = run
     for name, (accuracy, hoyer) in runs.items() if dataset == "mnist" else ():
@@ -224,12 +224,6 @@ def nearest_printed(measured: dict[str, Measured], dataset: str) -> pd.DataFrame
     columns = ["accuracy", "layer 1", "layer 2", "layer 3", "largest difference"]
     table = pd.DataFrame(rows, index=columns).T.sort_values("largest difference")
     return table.assign(accuracy=100 * table.accuracy).round(dict.fromkeys(columns, 3))
-
-
-def _of_known(what: Callable[[np.ndarray], float], values: np.ndarray) -> np.float64:
-    """A figure of the seeds (S,) that have one; NaN where none has."""
-    known = values[~np.isnan(values)]
-    return np.float64(what(known)) if len(known) else np.float64("nan")
 
 
 def metrics(measured: dict[str, Measured], of_layers: dict[str, np.ndarray]):

@@ -9,6 +9,7 @@ from ffcl_utils.claims.tables import (
     PAGE,
     START,
     MarkerError,
+    beside_in_words,
     for_page,
     for_readme,
     headlines,
@@ -20,6 +21,7 @@ from ffcl_utils.claims.tables import (
     replace_table,
     rules_table,
     warnings,
+    with_preset,
 )
 from ffcl_utils.claims.texts import texts
 from ffcl_utils.paths import ROOT
@@ -188,3 +190,18 @@ def test_the_sentences_count_verdicts_and_name_the_readings():
     )
     without = [row | {"verdict": "not comparable"} for row in rows]
     assert "confirmed" not in in_sentences(without)
+
+
+def test_an_interval_is_shown_where_the_rule_asks_for_one():
+    ours = {"mean": 0.25, "std": 0.02, "max": 0.3, "n_seeds": 3, "n_missing": 0}
+    ours["ci95"] = [0.2, 0.301]
+    row = {"ours": ours, "unit": "number", "preset": "paper", "rule": "95 % interval above 0.1"}
+    assert (
+        with_preset(row, two=True) == "0.25 ± 0.02 (3 seeds), 95 % interval 0.2 to 0.301 at paper"
+    )
+    assert with_preset(row | {"unit": "points"}, two=False).endswith("95 % interval 20 to 30.1")
+    short = row | {"verdict": "partly"}
+    beside = beside_in_words(row | {"beside": short})
+    assert beside == "0.25 ± 0.02 (3 seeds), 95 % interval 0.2 to 0.301: partly"
+    for other in ({"rule": "mean within"}, {"ours": ours | {"ci95": None}}):
+        assert "interval" not in with_preset(row | other, two=True)

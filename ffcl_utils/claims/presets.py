@@ -30,9 +30,12 @@ def assess_both(folder: Path) -> list[dict]:
     """
     paper = paper_beside(folder)
     here = {row["id"]: row for row in assess(folder)}
-    there = {row["id"]: row for row in assess(paper) if _is_judged(row)} if paper else {}
-    found = {id: row | {"beside": None, "place": ""} for id, row in here.items()}
+    there = {row["id"]: row for row in assess(paper)} if paper else {}
+    # A claim about paper alone has a row even where its run is missing there, and says so.
+    found = {id: row | {"beside": None, "place": ""} for id, row in (there | here).items()}
     for id, row in there.items():
+        if not _is_judged(row):
+            continue
         short = here[id] if id in here and _is_judged(here[id]) else None
         found[id] = row | {"beside": short, "place": f"{PAPER}/"}
     return [found[claim.id] for claim in ledger() if claim.id in found]

@@ -19,7 +19,7 @@ from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.data.parts import spread
 from ffcl_utils.rules._goodness import WATCHED, GoodnessRule
 from ffcl_utils.rules.base import Rule, right
-from ffcl_utils.studies.printed import FF, GRID, HOYER, OTHERS
+from ffcl_utils.studies.printed import ACCURACY, FF, GRID, HOYER, OTHERS, in_words
 
 # By model, its learning rule and what differs from the rule's preset.
 MODELS = {
@@ -177,9 +177,14 @@ def settings_table(networks: dict[str, Rule]) -> pd.DataFrame:
     return pd.DataFrame({n: rule.config.model_dump() for n, rule in networks.items()}).fillna("")
 
 
-def accuracy_table(measured: dict[str, Measured], seeds: list[int]) -> pd.DataFrame:
-    """Accuracy on all test images in %, as `in_percent`."""
-    return in_percent({name: found.correct.mean(1) for name, found in measured.items()}, seeds)
+def accuracy_table(measured: dict[str, Measured], seeds: list[int], dataset: str) -> pd.DataFrame:
+    """Accuracy on all test images in %, as `in_percent`, and the range of the printed runs."""
+    printed = {
+        name: in_words(*(round(100 * end, 2) for end in ends))
+        for name, ends in ACCURACY.get(dataset, {}).items()
+    }
+    table = in_percent({name: found.correct.mean(1) for name, found in measured.items()}, seeds)
+    return table.assign(printed=[printed.get(name, "") for name in table.index])
 
 
 def in_percent(shares: dict[str, np.ndarray], seeds: list[int]) -> pd.DataFrame:
@@ -203,27 +208,34 @@ def hoyer_table(measured: dict[str, Measured], dataset: str) -> pd.DataFrame:
                 "lowest seed": round(known.min(), 3),
                 "highest seed": round(known.max(), 3),
                 "silent, %": (100 * found.silent[k].mean()).round(2),
-                "printed": " – ".join(map(str, ranges[k])) if ranges and k < len(ranges) else "",
+                "printed": in_words(*ranges[k]) if ranges and k < len(ranges) else "",
             }
     return pd.DataFrame(rows).T
 
 
 def nearest_printed(measured: dict[str, Measured], dataset: str) -> pd.DataFrame:
-    """FF's means over seeds, and below them the printed runs of full MNIST, the nearest first.
+    """FF's means over seeds, and below them the printed runs on full data, the nearest first.
 
     Columns: accuracy, in %; Hoyer sparsity of layers 1, 2, 3; largest difference of the three.
     """
     ff = measured["FF"]
     ours = pd.DataFrame(ff.hoyer).mean(axis=1).to_numpy()  # of the seeds that have a figure
     rows = {"ours": (ff.correct.mean(), *ours, 0.0)}
-    runs = {row.name: (row.accuracy, row.hoyer) for row in FF}
-    for k, run in enumerate(OTHERS):
-        runs["FF, batch 1024, the plotted run" if k == 0 else f"FF, batch 1024, run {k + 1}"] = run
-    for name, (accuracy, hoyer) in runs.items() if dataset == "mnist" else ():
+    for name, (accuracy, hoyer) in _printed_runs(dataset).items():
         rows[name] = (accuracy, *hoyer, np.abs(ours - hoyer).max())
     columns = ["accuracy", "layer 1", "layer 2", "layer 3", "largest difference"]
     table = pd.DataFrame(rows, index=columns).T.sort_values("largest difference")
     return table.assign(accuracy=100 * table.accuracy).round(dict.fromkeys(columns, 3))
+
+
+def _printed_runs(dataset: str) -> dict[str, tuple[float, tuple[float, ...]]]:
+    """Accuracy and sparsity of FF's printed runs that have both, by the run's name."""
+    runs = {row.name: (row.accuracy, row.hoyer) for row in FF} if dataset == "mnist" else {}
+    batch = ", batch 1024" if dataset == "mnist" else ""
+    for k, run in enumerate(OTHERS.get(dataset, {}).get("FF", ())):
+        if run[1]:
+            runs[f"FF{batch}, {f'run {k + 1}' if k else 'the plotted run'}"] = run
+    return runs
 
 
 def metrics(measured: dict[str, Measured], of_layers: dict[str, np.ndarray]):

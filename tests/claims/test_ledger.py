@@ -32,7 +32,8 @@ def test_claims_are_in_the_order_of_the_papers():
     ids = (
         "A1 A1b A2 A2b A3 A3b A4 A5 A6-bal A7-bal A8-bal "
         "A6-rand A7-rand A8-rand "
-        "B1 B1b B1c B1d B2 B2b B2c B2d B2e B2f B3 B4 B4b B4c B5 B5b B6 B7 B8 B8b B9 "
+        "B1 B1b B1c B1d B1e B1f B1g B2 B2b B2c B2d B2e B2f B2g B2h B2i B3 B3b "
+        "B4 B4b B4c B5 B5b B6 B7 B8 B8b B8c B8d B9 "
         "X1 X2 X2s X8 X3 X4 X5 X6 X9 X9b N1 N1b N2 N3 N4 N5 N6 N7 N8 N9 N10 D1 D2 D3 D4 D5 "
         "P1 P2 P3 P4 P4b P4c "
         "R1 R1b R2 R3 R4 R4b R5 R5b R6 R7 R8 R9 R9b R10 R11 R11b R12 R13 R13b R14 R15 R16"
@@ -62,9 +63,24 @@ def test_what_the_paper_prints_is_the_band_of_the_judge():
         for each in ledger()
         if not each.ours and getattr(each.judge, "name", "") == "mean_within"
     ]
-    assert len(bands) == 8
+    assert len(bands) == 9
     for each in bands:
         assert f"within {each.paper_says}:" in each.rule
+
+
+def test_a_single_printed_run_is_the_figure_of_the_judge():
+    runs = [each for each in ledger() if getattr(each.judge, "name", "") == "mean_near"]
+    assert len(runs) == 9
+    for each in runs:
+        number = f"{each.judge.figure:.3f}" if each.unit == "number" else each.paper_says
+        assert each.paper_says == number and f" from {each.paper_says.rstrip('0')}" in each.rule
+
+
+def test_an_interval_decides_only_where_the_rule_asks_for_the_metrics_own():
+    """B4 and B8 ask for the interval of another figure; B9's is of the one that is shown."""
+    assert [claim(id).by_interval for id in ("B3", "B8b", "B9")] == [True] * 3
+    assert [claim(id).by_interval for id in ("B1", "B4", "B8")] == [False] * 3
+    assert all("interval" in each.rule for each in ledger() if each.by_interval)
 
 
 def test_our_targets_are_those_of_the_judges():
@@ -98,7 +114,7 @@ def test_an_unknown_claim_is_refused():
 
 def test_callers_cannot_change_the_ledger():
     ledger().clear()
-    assert len(ledger()) == 89
+    assert len(ledger()) == 98
     with pytest.raises(ValueError, match="frozen"):
         claim("A1").judge.low = 0.0
 

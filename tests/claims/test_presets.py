@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ffcl_utils.claims.assess import assess
+from ffcl_utils.claims.assess import NO_RESULT, assess
 from ffcl_utils.claims.ledger import claim, ledger
 from ffcl_utils.claims.presets import assess_both, paper_beside, published_with
 from ffcl_utils.claims.tables import (
@@ -37,7 +37,9 @@ def test_rows_are_those_of_paper_where_it_has_them_with_short_beside(results):
         if id in {claim.id for claim in OF_FF}:
             assert row == at_paper[id] | {"beside": at_short[id], "place": "paper/"}
         elif claim(id).presets == ["paper"]:
-            assert row == at_paper[id] | {"beside": None, "place": "paper/"}
+            judged = claim(id).run == "03_forward_forward"
+            assert row == at_paper[id] | {"beside": None, "place": "paper/" * judged}
+            assert (row["verdict"] == NO_RESULT) is not judged
         else:
             assert row == at_short[id] | {"beside": None, "place": ""}
     assert rows["B1"]["preset"] == "paper" and rows["B1"]["ours"]["n_seeds"] == 3

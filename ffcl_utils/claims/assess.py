@@ -17,9 +17,10 @@ def assess(folder: Path) -> list[dict]:
     Claims about the preset paper alone have a row there alone.
 
     folder: of a preset; <folder>/<run>/metrics.json are read. A row is ready for JSON: id, paper,
-    where, statement, paper_value, rule and fixed (sentences), run, notebook, metric, unit, ours (a
-    summary, or None), verdict, dataset and preset (of the run, or None), reason (a
-    sentence where the run is not comparable, left nothing, or has seeds without a figure; else "").
+    where, statement, paper_value, rule and fixed (sentences), by_interval (as in Claim), run,
+    notebook, metric, unit, ours (a summary, or None), verdict, dataset and preset (of the run, or
+    None), reason (a sentence where the run is not comparable, left nothing, or has seeds without a
+    figure; else "").
     Raises RecordError for a folder that is not there, a broken record, or a record without a
     claim's metric.
     """
@@ -85,6 +86,7 @@ def _row(claim: Claim, record: Record | None) -> dict:
         "statement": claim.statement,
         "paper_value": claim.paper_says,
         "rule": claim.rule,
+        "by_interval": claim.by_interval,
         "fixed": claim.fixed,
         "run": claim.run,
         "notebook": claim.notebook,

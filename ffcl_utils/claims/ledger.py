@@ -74,6 +74,14 @@ class Claim(BaseModel):
         return list(dict.fromkeys([self.metric, *more]))
 
     @property
+    def by_interval(self) -> bool:
+        """Whether the verdict depends on where the 95 % interval of `metric` lies."""
+        if self.judge:
+            return self.judge.name == "interval_above"
+        conditions = self.conditions.named.values()
+        return any(c.metric == self.metric and c.test.startswith("interval") for c in conditions)
+
+    @property
     def rule(self) -> str:
         """The rule as a sentence, in the claim's unit and words."""
         word = SUPPORTED if self.ours else REPRODUCED

@@ -86,7 +86,7 @@ def with_preset(row: dict, two: bool) -> str:
 def _interval(row: dict) -> str:
     """Of a rule that asks where the whole interval lies: the interval; a few seeds make it wide."""
     ends = (row["ours"] or {}).get("ci95")
-    if not ends or "interval" not in row["rule"]:
+    if not ends or not row["by_interval"]:
         return ""
     scale = 100 if row["unit"] in ("%", "points") else 1
     return f", 95 % interval {scale * ends[0]:.3g} to {scale * ends[1]:.3g}"

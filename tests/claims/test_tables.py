@@ -195,7 +195,7 @@ def test_the_sentences_count_verdicts_and_name_the_readings():
 def test_an_interval_is_shown_where_the_rule_asks_for_one():
     ours = {"mean": 0.25, "std": 0.02, "max": 0.3, "n_seeds": 3, "n_missing": 0}
     ours["ci95"] = [0.2, 0.301]
-    row = {"ours": ours, "unit": "number", "preset": "paper", "rule": "95 % interval above 0.1"}
+    row = {"ours": ours, "unit": "number", "preset": "paper", "by_interval": True}
     assert (
         with_preset(row, two=True) == "0.25 ± 0.02 (3 seeds), 95 % interval 0.2 to 0.301 at paper"
     )
@@ -203,5 +203,5 @@ def test_an_interval_is_shown_where_the_rule_asks_for_one():
     short = row | {"verdict": "partly"}
     beside = beside_in_words(row | {"beside": short})
     assert beside == "0.25 ± 0.02 (3 seeds), 95 % interval 0.2 to 0.301: partly"
-    for other in ({"rule": "mean within"}, {"ours": ours | {"ci95": None}}):
+    for other in ({"by_interval": False}, {"ours": ours | {"ci95": None}}):
         assert "interval" not in with_preset(row | other, two=True)

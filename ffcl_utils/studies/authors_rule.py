@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ffcl_utils.analysis import ensembles as analysis
 from ffcl_utils.analysis.ensembles import authors_ensembles, class_means, jaccard, sharing
 from ffcl_utils.analysis.statistics import mean_interval
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.rules.base import Rule, right
 from ffcl_utils.studies.models import activations
+from ffcl_utils.studies.printed import FASHION_SIZES
 
 TRAINED, UNTRAINED, ZERO_BIASES = "trained", "untrained", "untrained, zero biases"
 THRESHOLDS = (1, 2)  # of the authors' table of shared units, and of their plots per layer
@@ -137,10 +139,23 @@ def differences_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found).T.rename_axis("sharing, layer 1").round(3)
 
 
-def sizes(found: Found, classes: tuple[str, ...]) -> pd.DataFrame:
-    """Units in each class's ensemble of layer 1, mean over seeds: a column a trained model."""
+def sizes(found: Found, data: Dataset) -> pd.DataFrame:
+    """Units in each class's ensemble of layer 1, mean over seeds: a column a trained model.
+
+    On full Fashion-MNIST, FF's sizes in the authors' printed run too.
+    """
     means = {m: t.sum(-1).mean(0) for (m, state), t in found.first.items() if state == TRAINED}
-    return pd.DataFrame(means, index=list(classes)).round(1)
+    table = pd.DataFrame(means, index=list(data.classes)).round(1)
+    return table.assign(**{"FF, printed": FASHION_SIZES} if data.name == "fashion_mnist" else {})
+
+
+def shared_units(found: Found, classes: tuple[str, ...]) -> pd.DataFrame:
+    """Units of FF's layer 1 that every two classes share, mean over seeds; sizes on the diagonal.
+
+    The table of shared units in the authors' notebooks.
+    """
+    shared = np.mean([analysis.overlaps(of_seed) for of_seed in found.first["FF", TRAINED]], 0)
+    return pd.DataFrame(shared, index=list(classes), columns=list(classes)).round(1)
 
 
 def overlaps(ensembles: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Notebook 04, the authors' rule: by hand, beside untrained networks, and similar garments."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -73,7 +75,9 @@ def test_the_rows_are_every_model_network_layer_threshold_and_seed(networks, few
         sharing["BP", "trained"][0] - sharing["FF", "trained"][0],
     )
     assert len(study.differences_table(found.rows)) == len(study.PAIRS)
-    assert study.sizes(found, few.classes).shape == (10, 4)
+    assert study.sizes(found, few).shape == (10, 4)
+    clothes = study.sizes(found, replace(few, name="fashion_mnist"))
+    assert clothes["FF, printed"].tolist() == [53, 22, 43, 57, 65, 91, 39, 84, 87, 84]
     assert len(study.table(found.rows)) == layers * 3
 
 
@@ -90,3 +94,6 @@ def test_similar_garments_are_held_against_all_other_pairs():
     found = study.Found(None, {("FF", s): table for s in ("trained", "untrained")})
     means = study.mean_overlaps(found, "FF")["trained"]
     assert means[0, 6] == 0.5 and np.isnan(means[3, 0])
+    units = study.shared_units(found, tuple("abcdefghij"))
+    assert units.loc["a", "g"] == units.loc["g", "a"] == 2 and units.loc["b", "i"] == 1
+    assert np.diag(units).tolist() == [2, 2, 1, 0, 0, 1, 4, 1, 2, 1]

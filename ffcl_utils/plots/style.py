@@ -23,7 +23,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">")
-HATCHES = ("", "///", "...", "xxx", "\\\\\\")
+HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++", "ooo", "---")
 REFERENCE = {"color": "black", "linewidth": 1, "linestyle": (0, (1, 1))}  # a value to compare with
 # A model has one colour, its number in COLOURS, in all figures. A series is named by its model, or
 # by its model, a comma and what else sets it apart, such as "FF, untrained".
@@ -68,7 +68,7 @@ def dots(k: int) -> dict:
 
 
 def fill(k: int) -> dict:
-    """Colour and hatch of the k-th series of bars; no two of the first 35 are equal."""
+    """Colour and hatch of the k-th series of bars; no two of the first 56 are equal."""
     hatch = HATCHES[k // len(COLOURS) % len(HATCHES)]
     return {"color": COLOURS[k % len(COLOURS)], "hatch": hatch, "alpha": 0.45}
 

@@ -26,7 +26,7 @@ def drawn(title="title", note="note"):
     [
         (style.look, 252, ("color", "linestyle", "marker")),
         (style.dots, 63, ("color", "marker")),
-        (style.fill, 35, ("color", "hatch")),
+        (style.fill, 56, ("color", "hatch")),
     ],
 )
 def test_no_two_series_look_alike(series, count, keys):

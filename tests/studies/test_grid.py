@@ -92,6 +92,21 @@ def test_the_grid_is_reproduced_with_one_in_eight_outside():
     assert study.in_words(undecided) == "None of the 4 printed figures could be judged."
 
 
+def test_the_figures_of_a_rate_are_judged_together():
+    """Two rows at 0.01, of which one has its four figures elsewhere, and one at 0.001."""
+    inside = made_up(five(0.9375, 0.001), [five(h) for h in ROW.hoyer])[ROW.name]
+    elsewhere = made_up(five(0.955, 0.001), [five(0.2)] * 3)[ROW.name]
+    slow = next(row for row in GRID if row.learning_rate == 0.001)
+    theirs = made_up(five(slow.accuracy, 0.001), [five(h) for h in slow.hoyer])[ROW.name]
+    found = study.table({ROW.name: inside, GRID[1].name: elsewhere, slow.name: theirs})
+    rates = study.by_rate(found)
+    assert list(rates.index) == ["FF, rate 0.01", "FF, rate 0.001"]
+    assert rates.loc["FF, rate 0.01"].tolist() == [4, 4, 0, "not reproduced"]
+    assert rates.loc["FF, rate 0.001"].tolist() == [4, 0, 0, "reproduced"]
+    third = found.xs("Hoyer, layer 3", level="quantity")["why"]
+    assert third.tolist() == ["", "nor does the published code (20 epochs) give it", ""]
+
+
 def test_the_published_code_is_named_beside_its_own_rate_alone():
     """It was run for FF at 0.01; layer 3 of another row says nothing of it."""
     wrong = {}

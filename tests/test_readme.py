@@ -2,10 +2,12 @@
 
 import re
 
+import pandas as pd
 import pytest
 
 from ffcl_utils import rules
-from ffcl_utils.paths import ROOT
+from ffcl_utils.analysis.statistics import paired_difference
+from ffcl_utils.paths import NOTEBOOKS, RESULTS, ROOT
 from ffcl_utils.workflow.runs import markdown_of_runs
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,3 +53,26 @@ def test_every_make_target_and_command_is_there():
     commands = (ROOT / "ffcl_utils" / "__main__.py").read_text(encoding="utf-8")
     for command in set(re.findall(r"\bffcl ([a-z]+)", README)):
         assert re.search(rf'def {command}\(|command\("{command}"\)', commands), command
+
+
+def test_what_rounding_changes_is_reported_as_measured():
+    """The tables of benchmarks/README.md and notebook 03's sentence, from results/rounding.csv."""
+    rows = pd.read_csv(RESULTS / "rounding.csv").set_index(["epochs", "seed", "products"])
+    of = {kind: rows.xs(kind, level="products") for kind in ("auto", "float32")}
+    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    names = ["accuracy", "Hoyer sparsity of layer 1", "of layer 2", "of layer 3"]
+    for name, column in zip(names, rows.columns, strict=True):
+        mean, low, high = paired_difference(*(of[kind].loc[20, column] for kind in of))
+        assert f"| {name} | {_short(mean)} [{_short(low)}, {_short(high)}] |" in page
+        one, other = (of[kind].loc[(300, 60), column] for kind in of)
+        shown = " | ".join(map(_short, (one, other, one - other)))
+        assert f"| {name} | {shown} |" in page
+    text = (NOTEBOOKS / "03_forward_forward.ipynb").read_text(encoding="utf-8")
+    figures = [of[kind].loc[(300, 60), f"hoyer{k}"] for kind in ("float32", "auto") for k in (2, 3)]
+    said = "in float32 ({} and {}) as in bfloat16 ({} and {})"
+    assert said.format(*(f"{figure:.2f}".lstrip("0") for figure in figures)) in text
+
+
+def _short(figure: float) -> str:
+    """Such as −.0011, as the tables of benchmarks/README.md write it."""
+    return f"{figure:.4f}".replace("-", "−").replace("0.", ".", 1)

@@ -32,7 +32,9 @@ def rows(folder):
 def test_a_row_has_what_tables_need_and_is_json(tmp_path):
     write_records(tmp_path)
     row = rows(tmp_path)["A1"]
-    fields = "id paper where statement paper_value rule by_interval fixed run notebook metric unit ours"
+    fields = (
+        "id paper where statement paper_value rule by_interval fixed run notebook metric unit ours"
+    )
     assert " ".join(row) == f"{fields} verdict dataset preset reason"
     assert row["paper_value"] == "up to 63 %"
     assert row["rule"].startswith("best seed within 58–68 %: reproduced")
@@ -171,7 +173,21 @@ def test_a_folder_that_is_not_there_is_said(tmp_path):
 
 def test_what_paper_alone_trains_has_a_row_there_alone(tmp_path):
     alone = [claim.id for claim in ledger() if claim.presets == ["paper"]]
-    assert alone == "B1d B1e B1f B1g B2d B2e B2f B2g B2h B2i B3b B8c B8d".split()
+    assert alone == [
+        "B1d",
+        "B1e",
+        "B1f",
+        "B1g",
+        "B2d",
+        "B2e",
+        "B2f",
+        "B2g",
+        "B2h",
+        "B2i",
+        "B3b",
+        "B8c",
+        "B8d",
+    ]
     for preset in ("smoke", "short", "paper"):
         write_records(tmp_path / preset, preset=preset)
         assert [id for id in rows(tmp_path / preset) if id in alone] == alone * (preset == "paper")

@@ -69,10 +69,15 @@ def test_what_rounding_changes_is_reported_as_measured():
         assert f"| {name} | {shown} |" in page
     text = (NOTEBOOKS / "03_forward_forward.ipynb").read_text(encoding="utf-8")
     figures = [of[kind].loc[(300, 60), f"hoyer{k}"] for kind in ("float32", "auto") for k in (2, 3)]
-    said = "in float32 ({} and {}) as in bfloat16 ({} and {})"
+    said = "of {} and {} in float32, and of {} and {} in bfloat16"
     assert said.format(*(f"{figure:.2f}".lstrip("0") for figure in figures)) in text
+    ends = [
+        f"{of[kind].loc[(300, 60), 'accuracy']:.3f}".lstrip("0") for kind in ("float32", "auto")
+    ]
+    assert "accuracy of {} in float32 and {} in bfloat16".format(*ends) in text
 
 
 def _short(figure: float) -> str:
     """Such as −.0011, as the tables of benchmarks/README.md write it."""
-    return f"{figure:.4f}".replace("-", "−").replace("0.", ".", 1)
+    shown = f"{figure:z.4f}"  # z: no sign where all digits are 0
+    return shown.replace("-", "−").replace("0.", ".", 1)

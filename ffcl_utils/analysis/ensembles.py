@@ -183,7 +183,7 @@ def ks_ensemble(activations: np.ndarray, grid: np.ndarray, level: float = 0.05) 
     return p.sum(1) / (len(p) - 1) < level
 
 
-def overlaps(ensembles: np.ndarray) -> np.ndarray:
+def shared_units(ensembles: np.ndarray) -> np.ndarray:
     """Units that each two classes share, (C, C); the sizes of the ensembles on the diagonal."""
     return ensembles.astype(int) @ ensembles.astype(int).T
 

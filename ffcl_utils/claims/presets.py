@@ -22,11 +22,12 @@ def published_with(folder: Path) -> Path:
 
 
 def assess_both(folder: Path) -> list[dict]:
-    """Rows as of `assess`, each claim's from the preset paper where it was judged there.
+    """Rows as of `assess`, each claim's from the preset paper where it was judged there, or where
+    it is about that preset alone.
 
     folder: of a preset's results. Each row has two more entries: beside, the claim's row at short
-    for one at paper, else None; and place, "paper/" for one from beside the folder, else "". Raises
-    RecordError as `assess`.
+    for one at paper, else None; and place, "paper/" for one judged beside the folder, else "".
+    Raises RecordError as `assess`.
     """
     paper = paper_beside(folder)
     here = {row["id"]: row for row in assess(folder)}

@@ -7,7 +7,7 @@ from pathlib import Path
 from ffcl_utils.claims.assess import NO_RESULT, NOT_COMPARABLE, ours_in_words
 from ffcl_utils.claims.findings import sentences
 from ffcl_utils.claims.judges import REPRODUCED
-from ffcl_utils.claims.ledger import OURS, ledger
+from ffcl_utils.claims.ledger import OURS, claim, ledger
 from ffcl_utils.config import SYNTHETIC
 from ffcl_utils.data.files import FULL
 from ffcl_utils.errors import UserError
@@ -204,9 +204,13 @@ def warnings(rows: list[dict]) -> list[str]:
         if row["verdict"] == NOT_COMPARABLE and row["dataset"] in {*FULL, SYNTHETIC}:
             reasons.setdefault(row["reason"], []).append(row["id"])
     found += [f"Not comparable: {', '.join(ids)}. {reason}" for reason, ids in reasons.items()]
-    missing = sorted({row["run"] for row in rows if row["verdict"] == NO_RESULT})
-    if missing:
-        found.append(f"No result from {', '.join(missing)}: run these notebooks.")
+    missing = {}
+    for row in rows:
+        if row["verdict"] == NO_RESULT:
+            where = " at paper" if claim(row["id"]).presets == ["paper"] else ""
+            missing.setdefault(where, set()).add(row["run"])
+    for where, runs in missing.items():
+        found.append(f"No result{where} from {', '.join(sorted(runs))}: run these notebooks.")
     return found
 
 

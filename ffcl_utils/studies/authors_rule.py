@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ffcl_utils.analysis import ensembles as analysis
+from ffcl_utils.analysis import ensembles
 from ffcl_utils.analysis.ensembles import authors_ensembles, class_means, jaccard, sharing
 from ffcl_utils.analysis.statistics import mean_interval
 from ffcl_utils.data.datasets import Dataset
@@ -154,7 +154,7 @@ def shared_units(found: Found, classes: tuple[str, ...]) -> pd.DataFrame:
 
     The table of shared units in the authors' notebooks.
     """
-    shared = np.mean([analysis.overlaps(of_seed) for of_seed in found.first["FF", TRAINED]], 0)
+    shared = np.mean([ensembles.shared_units(of_seed) for of_seed in found.first["FF", TRAINED]], 0)
     return pd.DataFrame(shared, index=list(classes), columns=list(classes)).round(1)
 
 

@@ -145,7 +145,7 @@ def sizes(analysis: Analysis, data: Dataset) -> pd.DataFrame:
 
 def shared_units(analysis: Analysis, data: Dataset) -> pd.DataFrame:
     """Units that two classes share in FF's layer 1 by the tested definition, mean over seeds."""
-    shared = np.mean([ensembles.overlaps(table) for table in analysis.tables["FF"][0]], 0)
+    shared = np.mean([ensembles.shared_units(table) for table in analysis.tables["FF"][0]], 0)
     return pd.DataFrame(shared, index=list(data.classes), columns=list(data.classes)).round(1)
 
 

@@ -2,9 +2,9 @@
 
 From the printed notebook outputs of arXiv 2305.18353. GRID: the rows whose settings are printed
 with them, of which notebook 10 trains all but the one of 1200 epochs; LONGER: those that it does
-not train. OTHERS: runs without all of their settings. HOYER and ACCURACY: lowest and highest of all
-printed runs of a model. On MNIST only rows of FF above .93 were printed, and of BP those above .977
-are taken: they are no unbiased means.
+not train. OTHERS: runs whose settings are not printed beside them. HOYER and ACCURACY: lowest and
+highest of the runs here. On MNIST they are FF's above .93 and BP/FF's above .97, as printed, and
+BP's above .977, though lower ones were printed too: they are no unbiased means.
 """
 
 from collections.abc import Iterable

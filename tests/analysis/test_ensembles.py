@@ -196,7 +196,7 @@ def test_kolmogorov_smirnov_between_units_is_scipys():
 
 def test_overlaps_and_jaccard_by_hand():
     table = np.array([[1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 0, 0]], bool)
-    assert ensembles.overlaps(table).tolist() == [[3, 2, 0], [2, 3, 0], [0, 0, 0]]
+    assert ensembles.shared_units(table).tolist() == [[3, 2, 0], [2, 3, 0], [0, 0, 0]]
     assert ensembles.jaccard(table[0], table[1]) == 0.5
     assert np.isnan(ensembles.jaccard(table[2], table[2]))
     assert ensembles.jaccard(table, table)[:2].tolist() == [1, 1]

@@ -3,6 +3,7 @@
 import pytest
 
 from ffcl_utils.claims.assess import assess, ledger
+from ffcl_utils.claims.presets import assess_both
 from ffcl_utils.claims.tables import (
     END,
     HEADLINES,
@@ -77,6 +78,15 @@ def test_a_plain_line_fits_its_terminal(tmp_path):
 def test_a_missing_run_is_said(tmp_path):
     write_records(tmp_path, [claim for claim in PAPERS if claim.run != "02_loss_decay"])
     assert warnings(assess(tmp_path)) == ["No result from 02_loss_decay: run these notebooks."]
+
+
+def test_a_run_that_is_missing_at_paper_alone_is_said_with_its_preset(tmp_path):
+    write_records(tmp_path / "short")
+    there = [claim for claim in PAPERS if claim.run == "01_improved_ffcl_accuracy"]
+    write_records(tmp_path / "paper", there, preset="paper")
+    (said,) = warnings(assess_both(tmp_path / "short"))
+    runs = "03_forward_forward, 03_forward_forward-fashion_mnist, 05_unseen_classes-fashion_mnist"
+    assert said == f"No result at paper from {runs}: run these notebooks."
 
 
 def test_the_embedded_subset_is_said_loudly(tmp_path):

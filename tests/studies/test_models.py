@@ -81,6 +81,17 @@ def test_bands_hold_every_printed_run():
     assert HOYER["fashion_mnist"]["FF"] == [(0.725, 0.768), (0.498, 0.512), (0.479, 0.566)]
 
 
+def test_claims_have_the_ends_of_the_runs_that_they_name():
+    """B1c of BP's above .977; B2 to B2c of FF's at batch 1024, with and without settings."""
+    bp = claim("B1c").judge
+    assert (bp.low, bp.high) == (round(ACCURACY["mnist"]["BP"][0], 3), ACCURACY["mnist"]["BP"][1])
+    runs = [hoyer for _, hoyer in OTHERS["mnist"]["FF"]]
+    runs += [row.hoyer for row in GRID if row.model == "FF" and row.batch_size == 1024]
+    for id, layer in zip(("B2", "B2b", "B2c"), zip(*runs, strict=True), strict=True):
+        judge = claim(id).judge
+        assert (judge.low, judge.high) == (min(layer), max(layer))
+
+
 @pytest.mark.parametrize(
     ("id", "dataset", "model", "layer"),
     [

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import t as student_t
-from scipy.stats import ttest_1samp, ttest_ind, ttest_rel
+from scipy.stats import ttest_ind
 
 
 class Difference(NamedTuple):
@@ -22,8 +22,10 @@ def mean_interval(values: np.ndarray) -> tuple[float, float]:
     """
     if len(values) < 2 or np.ptp(values) == 0:
         return float(values[0]), float(values[0])
-    interval = ttest_1samp(values, 0).confidence_interval()
-    return float(interval.low), float(interval.high)
+    # By its formula: scipy's test computes a p-value too, and warns of it where the figures of all
+    # seeds are nearly equal.
+    half = student_t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
+    return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
 def prediction_interval(values: np.ndarray) -> tuple[float, float]:
@@ -40,9 +42,10 @@ def prediction_interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def paired_difference(one: np.ndarray, other: np.ndarray) -> Difference:
-    """one − other for the same seeds (S,), Student's t; needs two seeds or more."""
-    interval = ttest_rel(one, other).confidence_interval()
-    return Difference(float(np.mean(one - other)), float(interval.low), float(interval.high))
+    """one − other for the same seeds (S,), Student's t; of one seed alone the ends are NaN."""
+    differences = np.asarray(one) - np.asarray(other)
+    ends = mean_interval(differences) if len(differences) > 1 else (np.nan, np.nan)
+    return Difference(float(np.mean(differences)), *ends)
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> Difference:

@@ -1,8 +1,10 @@
 """Intervals over seeds against the textbook's formula and its own promise."""
 
+import warnings
+
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import t, ttest_1samp
 
 from ffcl_utils.analysis.statistics import mean_interval, paired_difference, prediction_interval
 
@@ -22,6 +24,18 @@ def test_the_interval_holds_the_true_mean_as_often_as_it_says():
 @pytest.mark.parametrize("values", [[0.5], [0.5, 0.5, 0.5]])
 def test_without_spread_the_interval_is_the_mean(values):
     assert mean_interval(np.array(values)) == (0.5, 0.5)
+
+
+def test_figures_that_are_nearly_equal_give_an_interval_without_a_warning():
+    """As where all seeds share the same: what a notebook prints as a warning is no result."""
+    near = np.array([0.3, np.nextafter(0.3, 1), 0.3])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ends = mean_interval(near)
+        difference = paired_difference(near + 1, np.ones(3))
+    assert ends == pytest.approx((0.3, 0.3)) and difference == pytest.approx((0.3, 0.3, 0.3))
+    oracle = ttest_1samp(np.array([0.6, 0.63, 0.7]), 0).confidence_interval()
+    assert mean_interval(np.array([0.6, 0.63, 0.7])) == pytest.approx((oracle.low, oracle.high))
 
 
 def test_a_paired_difference_is_blind_to_what_seeds_share():

@@ -18,10 +18,10 @@ help:  ## these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## *(.*)/\1|\2/' | \
 	    awk -F '|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
-reproduce: $(READY)  ## every claim, at the preset PRESET (smoke, short or paper)
+reproduce: $(READY)  ## the claims of the two papers, at PRESET (smoke, short or paper)
 	$(WITH_MAKE) reproduce --preset $(PRESET) $(WHERE)
 
-reproduce-all: $(READY)  ## the same, and the studies that go beyond the papers' claims
+reproduce-all: $(READY)  ## the same, and the notebooks that go beyond the papers' claims
 	$(WITH_MAKE) reproduce --preset $(PRESET) --studies $(WHERE)
 
 study: $(READY)  ## settings x seeds as STUDY=studies/<name>.yaml says, into one table and a figure

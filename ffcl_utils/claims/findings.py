@@ -26,20 +26,21 @@ SENTENCES = (
     (
         ("B2", "B3"),
         "The Hoyer sparsity of FF's first layer is {B2[mean]}, where 1 means a single active unit. "
-        "FF's minus BP's is {B3[mean]} in that one of the first two layers where it is smaller.",
+        "FF's sparsity minus BP's, in the first or the second layer, whichever is smaller, is "
+        "{B3[mean]}.",
     ),
     (
         ("B4", "B5"),
         "A class's ensemble is the units more than twice as active for it as the rest of their "
-        "layer. In FF's first layer the ensembles of two classes share {B4[mean]} of their units "
-        "(Jaccard index, 0 to 1); BP's share minus FF's is {B5[mean]}.",
+        "layer. In the first layer, the overlap of two classes' ensembles (Jaccard index: 0 is "
+        "none, 1 the same units) is {B4[mean]} for FF; BP's overlap minus FF's is {B5[mean]}.",
     ),
     (
         ("X1", "X2", "X2s", "X8", "X9b"),
         "With local losses of our own, twins of the first paper's size get {X1[mean]} right "
         "together, wide twins {X2[mean]}, or {X2s[mean]} where training images are shifted, and "
         "convolutional twins {X8[mean]}, without backpropagation across layers. "
-        "Shared read-outs bring {X9b[mean]} points over two networks that never meet.",
+        "Twins that share read-outs, minus two networks that never meet: {X9b[mean]} points.",
     ),
 )
 

@@ -117,8 +117,8 @@ def sentences(found: pd.DataFrame) -> list[str]:
     near = forward[forward.accuracy >= forward.accuracy[best] - NEAR]
     quick = near.seconds.astype(float).idxmin()
     said.append(
-        f"The quickest of those within {NEAR:g} point of it is *{quick}*, with "
-        f"{float(near.seconds[quick]):.0f} seconds of training a seed."
+        f"Of these rules, the quickest that is at most {NEAR:g} point below *{best}* is *{quick}*, "
+        f"with {float(near.seconds[quick]):.0f} seconds of training a seed."
     )
     return said
 

@@ -46,7 +46,8 @@ def test_sentences_are_what_the_table_says():
         "Backpropagation gets 98.0 % right, and layers that never learn 80.0 %.",
         "Of the rules that send nothing back through the layers, *predsim* is the most accurate: "
         "98.5 %, 0.5 points above backpropagation.",
-        "The quickest of those within 1 point of it is *FF*, with 30 seconds of training a seed.",
+        "Of these rules, the quickest that is at most 1 point below *predsim* is *FF*, "
+        "with 30 seconds of training a seed.",
     ]
 
 

@@ -38,7 +38,8 @@ SelectTypeParameters=CR_Core
 ReturnToService=2
 MinJobAge=600
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=16000 State=UNKNOWN
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=2
+PartitionName=patient Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=1
 """
 
 
@@ -56,11 +57,15 @@ def _path() -> str:
     return f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
 
-def profile(folder: Path) -> str:
-    """Our profile for a Slurm that keeps no accounts, and whose jobs are short."""
+def profile(folder: Path, partition: str = "main") -> str:
+    """Our profile for a Slurm that keeps no accounts, and whose jobs are short.
+
+    partition: "patient" for jobs that wait until none of "main" does.
+    """
     text = (ROOT / "profiles" / "slurm" / "config.yaml").read_text()
     (folder / "profile").mkdir()
     more = "slurm-status-command: squeue\nslurm-init-seconds-before-status-checks: 2\n"
+    more += f"default-resources:\n  slurm_partition: {partition}\n"
     (folder / "profile" / "config.yaml").write_text(f"{text}\n{more}")
     return str(folder / "profile")
 
@@ -85,7 +90,9 @@ def cluster(folder: Path):
     real = shutil.which("srun", path=_path())
     wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {real} "$@"\n')
     wrapper.chmod(0o755)
+    quick = [str(Path(__file__).with_name("quick")), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, quick)),
         "SLURM_CONF": str(folder / "slurm.conf"),
         "PATH": f"{wrapper.parent}:{_path()}",
     }
@@ -132,7 +139,7 @@ def _wait_until_idle(environment: dict[str, str], folder: Path, seconds: float =
             ["sinfo", "--noheader", "--format=%T"],
             env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        if shown.stdout.strip() == "idle":
+        if set(shown.stdout.split()) == {"idle"}:
             return
         time.sleep(0.5)
     logs = "\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("*.log")))

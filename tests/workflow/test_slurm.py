@@ -39,15 +39,17 @@ def ours(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def smoke(slurm, ours, tmp_path_factory):
+def smoke(slurm, tmp_path_factory):
     """The smoke preset under way on the cluster, after its first job was killed.
 
-    Snakemake waits for most of the time, longer from look to look, and the other tests run beside
-    it. Gives the process, the folders of its results and of its log, and which job was killed.
+    The other tests run beside it, and their jobs go first. Gives the process, the folders of its
+    results and of its log, and which job was killed.
     """
     folder = tmp_path_factory.mktemp("smoke")
     log = folder / "log"
-    words = command("reproduce", "--preset", "smoke", "--runs", folder / "runs", "--profile", ours)
+    patient = profile(tmp_path_factory.mktemp("patient"), "patient")
+    words = command("reproduce", "--preset", "smoke", "--runs", folder / "runs")
+    words += ["--profile", patient]
     with log.open("w") as said:
         process = subprocess.Popen(
             words, cwd=ROOT, env=slurm | store_of_all_tests(folder), stdout=said, stderr=said

@@ -26,7 +26,7 @@ SENTENCES = (
     (
         ("B2", "B3"),
         "The Hoyer sparsity of FF's first layer is {B2[mean]}, where 1 means a single active unit. "
-        "FF's sparsity minus BP's, in the first or the second layer, whichever is smaller, is "
+        "The smaller of the two differences between FF and BP (FF minus BP), in layers 1 and 2, is "
         "{B3[mean]}.",
     ),
     (

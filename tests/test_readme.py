@@ -81,3 +81,15 @@ def _short(figure: float) -> str:
     """Such as −.0011, as the tables of benchmarks/README.md write it."""
     shown = f"{figure:z.4f}"  # z: no sign where all digits are 0
     return shown.replace("-", "−").replace("0.", ".", 1)
+
+
+def test_sizes_of_unseen_classes_are_reported_as_measured():
+    """Notebook 05's sentence, from the tables of its results at paper."""
+    sizes = []
+    for name in ("05_unseen_classes", "05_unseen_classes-fashion_mnist"):
+        rows = pd.read_csv(RESULTS / "paper" / name / "unseen.csv")
+        chosen = (rows.model == "FF") & (rows.network == "unseen") & (rows.shown == "no label")
+        sizes += [round(rows.loc[chosen, column].mean()) for column in ("size", "seen size")]
+    text = (NOTEBOOKS / "05_unseen_classes.ipynb").read_text(encoding="utf-8")
+    said = "has {} units for an unseen digit, and {} for a seen one ({} and {} for garments)"
+    assert said.format(*sizes) in text

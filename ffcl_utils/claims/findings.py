@@ -26,8 +26,7 @@ SENTENCES = (
     (
         ("B2", "B3"),
         "The Hoyer sparsity of FF's first layer is {B2[mean]}, where 1 means a single active unit. "
-        "The smaller of the two differences between FF and BP (FF minus BP), in layers 1 and 2, is "
-        "{B3[mean]}.",
+        "FF's minus BP's is {B3[mean]}, the smaller difference of layers 1 and 2.",
     ),
     (
         ("B4", "B5"),

@@ -94,7 +94,7 @@ def _judged(values: np.ndarray, printed: float, kind: str) -> dict:
     return row | {"verdict": INSIDE if low <= printed <= high else OUTSIDE, "why": ""}
 
 
-def brackets(found: dict[str, Measured]) -> dict[str, list[tuple[float, float]]]:
+def bands(found: dict[str, Measured]) -> dict[str, list[tuple[float, float]]]:
     """For the figure: the printed sparsities of every row, as ranges of a single figure."""
     return {name: [(figure, figure) for figure in ROWS[name].hoyer] for name in found}
 

@@ -123,4 +123,4 @@ def test_metrics_are_what_was_measured():
     metrics = study.metrics(found)
     assert metrics[f"{ROW.name}/hoyer/layer3"].tolist() == five(ROW.hoyer[2])
     assert metrics[f"{ROW.name}/test_accuracy"] == pytest.approx(five(0.94))
-    assert study.brackets(found)[ROW.name][0] == (0.834, 0.834)
+    assert study.bands(found)[ROW.name][0] == (0.834, 0.834)

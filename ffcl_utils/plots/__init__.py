@@ -13,6 +13,7 @@ from ffcl_utils.plots.curves import (
 )
 from ffcl_utils.plots.diagrams import two_comparisons, what_losses_change
 from ffcl_utils.plots.rules import error_over_cost, likeness_matrix
+from ffcl_utils.plots.study import study_summary
 from ffcl_utils.plots.style import save, show_in_notebook
 from ffcl_utils.plots.tables import (
     accuracy_of_models,
@@ -22,7 +23,6 @@ from ffcl_utils.plots.tables import (
     per_class,
     per_layer,
     scatter,
-    study_summary,
 )
 from ffcl_utils.plots.units import (
     activation_maps,

@@ -3,16 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ffcl_utils.plots.style import (
-    finite,
-    frame,
-    legend,
-    look,
-    nothing,
-    places,
-    seed_curves,
-    with_gaps,
-)
+from ffcl_utils.plots.finite import finite, with_gaps
+from ffcl_utils.plots.style import frame, legend, look, nothing, places, seed_curves
 
 STATE = {"color": "0.85", "step": "mid", "linewidth": 0}  # where the hidden state is 1
 

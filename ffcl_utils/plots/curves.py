@@ -7,13 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ffcl_utils.plots.finite import finite, gaps, with_gaps
 from ffcl_utils.plots.style import (
     COLOURS,
     REFERENCE,
     columns_of,
-    finite,
     frame,
-    gaps,
     grid,
     label_rows,
     legend,
@@ -24,7 +23,6 @@ from ffcl_utils.plots.style import (
     rows_of,
     say,
     seed_curves,
-    with_gaps,
 )
 
 if TYPE_CHECKING:  # only for annotations: drawing a fit does not need what fits it

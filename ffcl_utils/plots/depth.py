@@ -4,20 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ffcl_utils.plots.finite import finite, finite_mean, with_gaps
 from ffcl_utils.plots.stretched import stretch_accuracy
-from ffcl_utils.plots.style import (
-    finite,
-    finite_mean,
-    frame,
-    grid,
-    label_rows,
-    legend,
-    look,
-    nothing,
-    places,
-    rows_of,
-    with_gaps,
-)
+from ffcl_utils.plots.style import frame, grid, label_rows, legend, look, nothing, places, rows_of
 
 ACROSS = 2  # panels in a row: without skip connections, and with
 

@@ -6,17 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
+from ffcl_utils.plots.finite import finite, finite_mean, with_gaps
 from ffcl_utils.plots.stretched import back, stretch, stretch_accuracy, stretched
-from ffcl_utils.plots.style import (
-    finite,
-    finite_mean,
-    frame,
-    legend,
-    look,
-    nothing,
-    places,
-    with_gaps,
-)
+from ffcl_utils.plots.style import frame, legend, look, nothing, places
 
 
 def accuracy_over_removed(

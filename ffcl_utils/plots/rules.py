@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from ffcl_utils.plots.style import finite, frame, log_axis, look, nothing, places, write_cells
+from ffcl_utils.plots.finite import finite
+from ffcl_utils.plots.style import frame, log_axis, look, nothing, places, write_cells
 
 
 def error_over_cost(

@@ -4,14 +4,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ffcl_utils.plots.finite import finite, finite_mean, gaps
 from ffcl_utils.plots.style import (
     COLOURS,
     REFERENCE,
     dots,
-    finite,
-    finite_mean,
     frame,
-    gaps,
     grid,
     legend,
     look,

@@ -4,11 +4,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ffcl_utils.plots.finite import finite, finite_mean, with_gaps
 from ffcl_utils.plots.style import (
     REFERENCE,
     bars,
-    finite,
-    finite_mean,
     frame,
     legend,
     log_axis,
@@ -16,7 +15,6 @@ from ffcl_utils.plots.style import (
     nothing,
     places,
     reference_line,
-    with_gaps,
 )
 
 Panels = dict[str, dict[str, np.ndarray]]  # by problem, by curve, (M, N): moments and seeds

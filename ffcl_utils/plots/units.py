@@ -7,13 +7,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ffcl_utils.plots.finite import finite, gaps
 from ffcl_utils.plots.style import (
     COLOURS,
     REFERENCE,
     class_ticks,
-    finite,
     frame,
-    gaps,
     grid,
     label_rows,
     legend,

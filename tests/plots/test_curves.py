@@ -6,7 +6,7 @@ import pytest
 from ffcl_utils import plots
 from ffcl_utils.analysis.decay import fit_decay
 from ffcl_utils.plots import curves as curves_module
-from ffcl_utils.plots.style import finite_mean
+from ffcl_utils.plots.finite import finite_mean
 
 NAN = np.nan
 ODD = {

@@ -1,4 +1,4 @@
-"""The style: what two series look like, what a mean leaves out, and what is written to files."""
+"""The style: what two series look like, and what is written to files."""
 
 import subprocess
 import sys
@@ -119,39 +119,6 @@ def test_title_and_note_stay_inside_the_figure():
     assert title_lines > 1 and lines > title_lines
     assert note.y1 <= heading.y1 - heading.height * title_lines / lines + 2
     assert max(axis.get_tightbbox().y1 for axis in figure.axes) <= note.y0
-
-
-def test_means_are_over_the_finite_seeds():
-    values = np.array([[1, np.nan, 3], [np.inf, np.nan, 5], [np.nan] * 3])
-    np.testing.assert_array_equal(style.finite_mean(values), [2, 5, np.nan])
-    np.testing.assert_array_equal(style.finite_mean(values.T[:1]), [1])
-
-
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        ([[1, 2], [3, 4]], ""),
-        ([[np.nan, 2], [np.inf, 4]], "1 of 2 seeds has no figure"),
-        ([[np.nan, 2], [3, 4]], "1 of 2 seeds has gaps"),
-        ([np.nan, np.nan, 1.0], "2 of 3 seeds have no figure"),
-        (
-            [[np.nan, 2, 3], [np.nan, np.nan, 4]],
-            "1 of 3 seeds has no figure; 1 of 3 seeds has gaps",
-        ),
-        ([np.nan], "1 of 1 seed has no figure"),
-        (np.zeros((3, 0)), ""),
-    ],
-)
-def test_gaps_say_how_many_seeds_lack_a_figure(values, text):
-    assert style.gaps(np.asarray(values)) == text
-
-
-def test_a_title_names_the_curves_that_have_gaps():
-    whole, lacking = np.ones((2, 2)), np.array([[np.nan, 1], [np.nan, 1]])
-    both = style.with_gaps("t", {"a": lacking, "b": lacking})
-    assert both == "t\n1 of 2 seeds has no figure"
-    assert style.with_gaps("t", {"a": whole, "b": lacking}) == "t\nb: 1 of 2 seeds has no figure"
-    assert style.with_gaps("t", {"a": whole}) == style.with_gaps("t", {}) == "t"
 
 
 @pytest.mark.parametrize(

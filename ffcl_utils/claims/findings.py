@@ -39,7 +39,7 @@ SENTENCES = (
         "With local losses of our own, twins of the first paper's size get {X1[mean]} right "
         "together, wide twins {X2[mean]}, or {X2s[mean]} where training images are shifted, and "
         "convolutional twins {X8[mean]}, without backpropagation across layers. "
-        "The gain of shared read-outs over two networks that never meet is {X9b[mean]} points.",
+        "Shared read-outs gain {X9b[mean]} points over two networks that never meet.",
     ),
 )
 

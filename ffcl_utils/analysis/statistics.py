@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import t as student_t
-from scipy.stats import ttest_ind
 
 
 class Difference(NamedTuple):
@@ -46,10 +45,3 @@ def paired_difference(one: np.ndarray, other: np.ndarray) -> Difference:
     differences = np.asarray(one) - np.asarray(other)
     ends = mean_interval(differences) if len(differences) > 1 else (np.nan, np.nan)
     return Difference(float(np.mean(differences)), *ends)
-
-
-def difference(one: np.ndarray, other: np.ndarray) -> Difference:
-    """Mean of one (S,) minus mean of other (T,), Welch's t: spreads may differ."""
-    interval = ttest_ind(one, other, equal_var=False).confidence_interval()
-    mean = float(np.mean(one) - np.mean(other))
-    return Difference(mean, float(interval.low), float(interval.high))

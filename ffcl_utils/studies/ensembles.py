@@ -53,7 +53,7 @@ def analyse(networks: dict[str, Rule], data: Dataset, permutations: int) -> Anal
         rows += ensemble_rows(name, layers, tables[name], labels)
         fewer = min(permutations, HALVES_PERMUTATIONS)
         stable[name] = stability(layers[0], labels, fewer)
-        first[name] = layers[0][0].astype(np.float32)
+        first[name] = ensembles.in_float32(layers[0][0])
     return Analysis(tables, pd.DataFrame(rows), pd.DataFrame(stable).T, first)
 
 
@@ -169,7 +169,7 @@ def stability(layer: Layer, labels: np.ndarray, permutations: int) -> dict[str, 
         ensembles.split_half_jaccard(of_seed, labels, seed, permutations)
         for seed, of_seed in enumerate(layer)
     ]
-    some = [of_seed[:MATCHED].astype(np.float32) for of_seed in layer]
+    some = [ensembles.in_float32(of_seed[:MATCHED]) for of_seed in layer]
     matched = [match_units(a, b)[1].mean() for a, b in pairwise(some)]
     return {"halves": np.mean(halves), "seeds": np.mean(matched) if matched else np.nan}
 

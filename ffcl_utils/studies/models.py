@@ -275,7 +275,7 @@ def activations_of(rule: Rule, images: Tensor, labels: Tensor) -> list[tuple[np.
     labels: (N,), of which a rule that writes none makes no use; −1 writes none.
     """
     seeds = [
-        [layer[0].numpy().astype(np.float16) for layer in one.representations(images, labels)]
+        [layer[0].half().numpy() for layer in one.representations(images, labels)]
         for one in one_by_one(rule)
     ]
     return list(zip(*seeds, strict=True))

@@ -21,7 +21,7 @@ from ffcl_utils.config import SYNTHETIC, ExperimentConfig, of_rules
 from ffcl_utils.data import datasets
 from ffcl_utils.errors import NotebookError, UserError
 from ffcl_utils.files import check_writable, write_json, write_whole
-from ffcl_utils.learning.process import prepare_process
+from ffcl_utils.learning.process import multiply_as_in_training, prepare_process
 from ffcl_utils.paths import NOTEBOOKS
 from ffcl_utils.records.changes import Configure, changed, expected_parameters, matching_entry
 from ffcl_utils.records.contents import RECORDS
@@ -89,6 +89,7 @@ class Run:
         snapshots = self._entry.with_snapshots(self.configs, preset) if self._entry else ()
         rules = store.trained(self.configs, snapshots)
         self._networks = [origin for rule in rules.values() for origin in rule.origins]
+        multiply_as_in_training(config.products for config in of_rules(self.configs).values())
         return rules
 
     @property

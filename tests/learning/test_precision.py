@@ -13,6 +13,7 @@ from ffcl_utils.learning.precision import (
     native_bfloat16,
     products_in,
 )
+from ffcl_utils.learning.process import multiply_as_in_training
 from tests.small import small
 
 native = pytest.mark.skipif(
@@ -40,6 +41,33 @@ def test_what_a_cpu_has_decides(has, rounded, rounded_where_kept, asked, exact, 
     for within in (products_in, exact_products):
         with within("float32"):
             assert torch.get_float32_matmul_precision() == "highest"
+
+
+@pytest.mark.parametrize(
+    ("has", "choices", "asked"),
+    [
+        ({"avx512_bf16": True}, ["auto", "auto"], "medium"),
+        ({"avx512_bf16": True}, ["auto", "float32"], "highest"),
+        ({"avx512_bf16": True}, [], "highest"),
+        ({"amx_bf16": True, "avx512_bf16": True}, ["auto"], "highest"),
+        ({"avx512_f": True}, ["auto"], "highest"),
+    ],
+)
+def test_a_notebook_multiplies_as_the_evaluation_in_the_training_did(
+    has, choices, asked, monkeypatch
+):
+    """So no factor is rounded in it: matrix units, which would, are not used."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    monkeypatch.setattr(products, "device", lambda: torch.device("cpu"))
+    before = torch.get_float32_matmul_precision()
+    try:
+        multiply_as_in_training(choices)
+        assert torch.get_float32_matmul_precision() == asked
+        if len(set(choices)) == 1:
+            with exact_products(choices[0]):
+                assert torch.get_float32_matmul_precision() == asked
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def test_torch_is_left_as_it_was_whatever_happens():

@@ -231,6 +231,13 @@ def test_a_run_uses_one_thread_and_draws_in_the_notebook(started, monkeypatch):
     assert shown == [True]
 
 
+def test_networks_are_looked_at_by_the_products_of_their_training(started, networks, monkeypatch):
+    asked = []
+    monkeypatch.setattr(run_module, "multiply_as_in_training", lambda c: asked.extend(c))
+    run = started()
+    assert asked == [config.products for config in run.configs.values()] != []
+
+
 @pytest.mark.parametrize("dataset", ["synthetic", "mnist_5k"])
 def test_an_experiment_without_a_rule_has_a_record_but_no_key(dataset, package, tmp_path):
     """What it makes itself has no data; what looks at images names theirs."""

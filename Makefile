@@ -21,7 +21,7 @@ help:  ## these commands
 reproduce: $(READY)  ## the claims of the two papers, at PRESET (smoke, short or paper)
 	$(WITH_MAKE) reproduce --preset $(PRESET) $(WHERE)
 
-reproduce-all: $(READY)  ## the same, and the notebooks that go beyond the papers' claims
+reproduce-all: $(READY)  ## the same, Fashion-MNIST, and the notebooks beyond the papers' claims
 	$(WITH_MAKE) reproduce --preset $(PRESET) --studies $(WHERE)
 
 study: $(READY)  ## settings x seeds as STUDY=studies/<name>.yaml says, into one table and a figure

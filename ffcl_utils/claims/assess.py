@@ -13,8 +13,8 @@ NOT_COMPARABLE, NO_RESULT = "not comparable", "no result"
 
 
 def assess(folder: Path) -> list[dict]:
-    """One row per claim that `make reproduce` answers, and per other one whose run is there.
-    Claims about the preset paper alone have a row there alone.
+    """One row per claim that `make reproduce` answers at the preset, and per other one whose run is
+    there. Claims about the preset paper alone have a row there alone.
 
     folder: of a preset; <folder>/<run>/metrics.json are read. A row is ready for JSON: id, paper,
     where, statement, paper_value, rule and fixed (sentences), by_interval (as in Claim), run,
@@ -30,10 +30,11 @@ def assess(folder: Path) -> list[dict]:
             f"{'; '.join(unknown)}. The run's study and the ledger must use the same name"
         )
     at_paper = any(record.preset == "paper" for record in records.values())
+    preset = "paper" if at_paper else "short"
     return [
         _row(claim, records.get(claim.run))
         for claim in ledger()
-        if claim.run in records or run(claim.run).part == "claims"
+        if claim.run in records or run(claim.run).is_with_claims(preset)
         if at_paper or claim.presets != ["paper"]
     ]
 

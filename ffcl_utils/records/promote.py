@@ -15,8 +15,6 @@ from ffcl_utils.records.metrics import read_record
 from ffcl_utils.workflow.runs import RunEntry, UnknownRunError, runs
 
 CLAIMS = "claims.json"
-# Not kept from an older reference where the new run lacks them.
-ALWAYS = ("overview", "claims")
 RECORDS_BUT_METRICS = tuple(name for name in RECORDS if name != "metrics.json")
 # Without these, what a provenance.json says is not enough to promote its result.
 NEEDED = {"files", "dirty", "source", "source_changed"}
@@ -70,12 +68,11 @@ def promote(run: Path, reference: Path, only: Sequence[str] = ()) -> None:
 
 
 def _is_new(entry: RunEntry, run: Path, preset: str) -> bool:
-    """Whether an entry's result is to be taken from the run; studies need not be there."""
-    if preset not in entry.presets:
+    """Whether an entry's result is to be taken: studies need not be there."""
+    if preset not in entry.presets or entry.part == "explore":
         return False
-    if entry.part in ALWAYS:
-        return True
-    return entry.part in ("studies", "related") and (run / entry.name).is_dir()
+    always = entry.part == "overview" or entry.is_with_claims(preset)
+    return always or (run / entry.name).is_dir()
 
 
 def _named(name: str, preset: str) -> RunEntry:

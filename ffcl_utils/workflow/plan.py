@@ -62,8 +62,7 @@ def plan(preset: str, studies: bool, embedded: set[str], folder: Path, file: Pat
     """
     wanted = []
     for entry in of_parts("claims", "studies", "related"):
-        asked = studies or entry.part == "claims" or preset in entry.with_claims
-        if asked and preset in entry.presets:
+        if preset in entry.presets and (studies or entry.is_with_claims(preset)):
             parameters = entry.parameters_at(preset, entry.dataset in embedded)
             wanted.append(Wanted(entry.name, entry, folder / entry.name, parameters))
     jobs, identities = plan_runs(wanted, folder / "logs", file)

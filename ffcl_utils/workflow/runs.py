@@ -37,7 +37,7 @@ class RunEntry(BaseModel):
     part: Part
     claims: str = ""
     presets: list[str] = list(PRESETS)
-    with_claims: list[str] = []
+    with_claims: list[str] | None = None
     networks: str = ""
     snapshots: bool | list[str] = False
     paper_snapshots: list[str] | None = None
@@ -62,6 +62,12 @@ class RunEntry(BaseModel):
         """The full dataset of the run; None where it has none."""
         table = run(self.same_as).parameters if self.same_as else {}
         return (table | self.parameters).get("dataset")
+
+    def is_with_claims(self, preset: str) -> bool:
+        """Whether `make reproduce` makes the run at a preset, and not only `make reproduce-all`."""
+        if self.with_claims is None:
+            return self.part == "claims" and preset in self.presets
+        return preset in self.with_claims
 
     def seconds_at(self, preset: object) -> int:
         """Roughly what the notebook takes of one core at a preset, beside its trainings."""

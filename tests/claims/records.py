@@ -8,7 +8,7 @@ from ffcl_utils.workflow.runs import run
 # Those that `make reproduce` answers, and those of the studies beyond it.
 # At short: not what the preset paper alone trains.
 AT_SHORT = [claim for claim in ledger() if "short" in claim.presets]
-PAPERS = [claim for claim in AT_SHORT if run(claim.run).part == "claims"]
+PAPERS = [claim for claim in AT_SHORT if run(claim.run).is_with_claims("short")]
 OURS = [claim for claim in AT_SHORT if claim not in PAPERS]
 
 

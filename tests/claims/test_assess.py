@@ -50,8 +50,7 @@ def test_a_full_run_is_judged_in_the_order_of_the_ledger(tmp_path):
     assert found["A1"] == "reproduced"
     assert found["A4"] == "not reproduced"
     assert found["B2"] == "partly"
-    assert found["B7"] == "reproduced"
-    assert rows(tmp_path)["B7"]["notebook"] == "04_sparse_ensembles"
+    assert "B7" not in found  # its run is one of `make reproduce-all` at this preset
 
 
 def test_our_own_questions_are_judged_where_they_were_run(tmp_path):
@@ -62,6 +61,8 @@ def test_our_own_questions_are_judged_where_they_were_run(tmp_path):
     assert list(found) == [claim.id for claim in AT_SHORT]
     assert found["X3"] == "supported"
     assert found["X1"] == "not supported"
+    assert found["B7"] == "reproduced"
+    assert rows(tmp_path)["B7"]["notebook"] == "04_sparse_ensembles"
 
 
 @pytest.mark.parametrize(

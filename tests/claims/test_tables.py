@@ -48,7 +48,7 @@ def test_tables_show_every_claim(tmp_path):
 
 
 def test_links_lead_to_the_executed_notebook_of_the_run(tmp_path):
-    write_records(tmp_path, [claim for claim in PAPERS if claim.id == "B7"])
+    write_records(tmp_path, [claim for claim in AT_SHORT if claim.id == "B7"])
     lines = {
         line.split(" | ")[0]: line for line in markdown_table(assess(tmp_path), True).split("\n")
     }
@@ -81,7 +81,7 @@ def test_a_missing_run_is_said(tmp_path):
 
 
 def test_a_run_that_is_missing_at_paper_alone_is_said_with_its_preset(tmp_path):
-    write_records(tmp_path / "short")
+    write_records(tmp_path / "short", AT_SHORT)
     there = [claim for claim in PAPERS if claim.run == "01_improved_ffcl_accuracy"]
     write_records(tmp_path / "paper", there, preset="paper")
     (said,) = warnings(assess_both(tmp_path / "short"))

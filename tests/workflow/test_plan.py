@@ -144,8 +144,15 @@ def test_an_experiment_without_a_rule_trains_nothing_and_gets_fresh(project, mon
 
 def test_a_study_may_belong_to_the_claims_at_a_preset(project):
     study = project.entries["c"].model_copy(update={"part": "studies"})
-    for presets, planned in (([], False), (["paper"], False), (["smoke"], True)):
+    for presets, planned in ((None, False), ([], False), (["paper"], False), (["smoke"], True)):
         project.entries["c"] = study.model_copy(update={"with_claims": presets})
+        assert ("c" in project.plan().jobs) is planned
+        assert "c" in project.plan(studies=True).jobs
+
+
+def test_a_run_of_the_claims_may_wait_for_the_studies_at_a_preset(project):
+    for presets, planned in ((None, True), (["paper"], False), (["smoke"], True)):
+        project.entries["c"] = project.entries["c"].model_copy(update={"with_claims": presets})
         assert ("c" in project.plan().jobs) is planned
         assert "c" in project.plan(studies=True).jobs
 

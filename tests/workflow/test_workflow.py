@@ -40,7 +40,7 @@ def test_a_failed_notebook_is_named_kept_and_does_not_stop_the_others(tmp_path):
     assert (folder / "logs" / "02_loss_decay.ipynb").is_file()
     assert not (folder / "02_loss_decay").exists()
     for entry in runs.of_parts("claims"):
-        if "smoke" not in entry.presets:
+        if not entry.is_with_claims("smoke"):
             continue
         assert (folder / entry.name / "metrics.json").is_file() == (entry.name != "02_loss_decay")
 

@@ -34,10 +34,10 @@ def multiply_as_in_training(choices: Iterable[Products]) -> None:
     """Let this process look at networks by the products that evaluated them while they learnt.
 
     choices: `products` of their settings. Where all are "auto" and that is float32 by oneDNN, which
-    is twice as quick as what torch takes by itself. Everywhere else nothing changes.
+    is twice as quick as what torch takes by itself. Everywhere else it is torch's own choice.
     """
-    if set(choices) == {"auto"} and rounding() == BY_ONEDNN:
-        torch.set_float32_matmul_precision("medium")
+    by_onednn = set(choices) == {"auto"} and rounding() == BY_ONEDNN
+    torch.set_float32_matmul_precision("medium" if by_onednn else "highest")
 
 
 def keep_freed_memory() -> None:

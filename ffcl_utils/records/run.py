@@ -89,7 +89,9 @@ class Run:
         snapshots = self._entry.with_snapshots(self.configs, preset) if self._entry else ()
         rules = store.trained(self.configs, snapshots)
         self._networks = [origin for rule in rules.values() for origin in rule.origins]
-        multiply_as_in_training(config.products for config in of_rules(self.configs).values())
+        # An experiment of the notebook's own trains in this process, in float32 as torch takes it.
+        choices = [getattr(config, "products", "float32") for config in self.configs.values()]
+        multiply_as_in_training(choices)
         return rules
 
     @property

@@ -24,7 +24,7 @@ from ffcl_utils.rules.base import right
 
 FILE = RESULTS / "rounding.csv"
 # Seeds from 60 on, which no notebook has. The first five left open whether accuracy stays within
-# its tolerance: the interval was ± .002. Ten more, however they end, narrow it to about ± .001.
+# its tolerance: the interval was ± .002. Ten more were named then, to be kept however they end.
 TRAININGS = [(20, seed) for seed in range(60, 65)] + [(300, 60)]
 TRAININGS += [(20, seed) for seed in range(65, 75)]
 # Of the interval of the difference, fixed before the first training.

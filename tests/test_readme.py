@@ -1,5 +1,6 @@
 """README and docs: tables are those of the code, links and commands are there."""
 
+import json
 import re
 
 import pandas as pd
@@ -75,6 +76,32 @@ def test_what_rounding_changes_is_reported_as_measured():
         f"{of[kind].loc[(300, 60), 'accuracy']:.3f}".lstrip("0") for kind in ("float32", "auto")
     ]
     assert "accuracy of {} in float32 and {} in bfloat16".format(*ends) in text
+
+
+def test_the_page_of_benchmarks_has_the_measured_figures():
+    """Of the whole command, FF and the relaxations, and of rounding's first five seeds."""
+    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    measured = json.loads((RESULTS / "benchmarks.json").read_text(encoding="utf-8"))
+    whole, full = (measured["reproduce"][name] for name in ("seconds", "seconds_from_a_full_store"))
+    assert whole["preset"] == full["preset"] == "short" and not (whole["dirty"] or full["dirty"])
+    minutes = whole["value"] / 60, full["value"] / 60
+    said = "takes {:.1f} minutes from an empty store, and {:.1f} from a full one"
+    assert said.format(*minutes) in page and (minutes[0] <= 22) is ("the target is met" in page)
+    ff, relaxation = measured["forward_forward"], measured["relaxation"]
+    seconds = f"{ff['seconds_an_epoch_of_a_layer']:.2f}".lstrip("0")
+    for row in (
+        f"| {ff['speedup_vs_before']:.2f} times: {seconds} s |",
+        f"| {ff['times_the_floor']:.2f} times |",
+        *(f"| {relaxation[f'times_its_products_{name}']:.2f} times |" for name in ("AR", "PC")),
+    ):
+        assert row in page
+    rows = pd.read_csv(RESULTS / "rounding.csv").query("epochs == 20")
+    pairs = rows.pivot(index="seed", columns="products", values="accuracy")
+    mean, low, high = paired_difference(*(pairs.loc[60:64, kind] for kind in ("auto", "float32")))
+    assert f"accuracy open: {_short(mean)} [{_short(low)}, {_short(high)}]" in page
+    spreads = [*pairs.std(), (pairs["auto"] - pairs["float32"]).std()]
+    said = "by {} and {} (standard deviation, bfloat16 and float32), and the differences of the "
+    assert (said + "pairs by {}.").format(*map(_short, spreads)) in page
 
 
 def _short(figure: float) -> str:

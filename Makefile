@@ -18,10 +18,10 @@ help:  ## these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## *(.*)/\1|\2/' | \
 	    awk -F '|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
-reproduce: $(READY)  ## the claims of the two papers, at PRESET (smoke, short or paper)
+reproduce: $(READY)  ## the two papers' claims on MNIST, at PRESET (smoke, short; paper: all)
 	$(WITH_MAKE) reproduce --preset $(PRESET) $(WHERE)
 
-reproduce-all: $(READY)  ## the same, Fashion-MNIST, and the notebooks beyond the papers' claims
+reproduce-all: $(READY)  ## the same, Fashion-MNIST, and the notebooks beyond the papers
 	$(WITH_MAKE) reproduce --preset $(PRESET) --studies $(WHERE)
 
 study: $(READY)  ## settings x seeds as STUDY=studies/<name>.yaml says, into one table and a figure

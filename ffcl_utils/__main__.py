@@ -23,7 +23,7 @@ Preset = Annotated[str, typer.Option(help="smoke, short or paper")]
 Parameters = Annotated[
     list[str], typer.Option("-p", "--parameter", help="name=value, as often as needed")
 ]
-Studies = Annotated[bool, typer.Option(help="also the runs that go beyond the papers' claims")]
+Studies = Annotated[bool, typer.Option(help="also all that make reproduce leaves out")]
 Cores = Annotated[str, typer.Option(help="how many jobs at once; all: as many as cores")]
 Profile = Annotated[str, typer.Option(help="of Snakemake, for a cluster: profiles/slurm")]
 Runs = Annotated[Path, typer.Option(help="folder of all presets' results")]
@@ -47,13 +47,13 @@ def reproduce(
     profile: Profile = "",
     runs: Runs = RUNS,
 ) -> None:
-    """Bring a preset's results up to date and print the verdict on every claim."""
+    """Bring a preset's results up to date and print the verdicts on claims."""
     from ffcl_utils.workflow.process import MAKE, die_with_parent
     from ffcl_utils.workflow.schedule import check_cores, new_plan_file, run_plan
 
     die_with_parent(MAKE)
     check_cores(cores)
-    embedded = _embedded(preset)
+    embedded = _embedded(preset, studies)
     with new_plan_file(runs / preset) as file:
         status = run_plan(_plan(preset, studies, embedded, runs, file), file, cores, profile)
     claims(runs / preset)
@@ -65,7 +65,7 @@ def plan(preset: Preset = "short", studies: Studies = False, runs: Runs = RUNS) 
     """Say what `reproduce` would do, and write it as a plan that Snakemake can run."""
     from ffcl_utils.workflow.schedule import new_plan_file
 
-    embedded = _embedded(preset)
+    embedded = _embedded(preset, studies)
     with new_plan_file(runs / preset) as file:
         planned = _plan(preset, studies, embedded, runs, file)
         planned.write(file)
@@ -257,12 +257,12 @@ def build_site(
     typer.echo(f"open {target / 'index.html'}")
 
 
-def _embedded(preset: str) -> set[str]:
+def _embedded(preset: str, studies: bool) -> set[str]:
     from ffcl_utils.config import check_preset
     from ffcl_utils.workflow.schedule import datasets_embedded
 
     check_preset(preset)
-    return datasets_embedded(preset)
+    return datasets_embedded(preset, studies)
 
 
 def _plan(preset: str, studies: bool, embedded: set[str], runs: Path, file: Path):

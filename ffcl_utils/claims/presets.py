@@ -33,7 +33,9 @@ def assess_both(folder: Path) -> list[dict]:
     here = {row["id"]: row for row in assess(folder)}
     there = {row["id"]: row for row in assess(paper)} if paper else {}
     # A claim about paper alone has a row even where its run is missing there, and says so.
-    found = {id: row | {"beside": None, "place": ""} for id, row in (there | here).items()}
+    alone = {claim.id for claim in ledger() if claim.presets == [PAPER]}
+    known = {id: row for id, row in there.items() if id in alone or row["verdict"] != NO_RESULT}
+    found = {id: row | {"beside": None, "place": ""} for id, row in (known | here).items()}
     for id, row in there.items():
         if not _is_judged(row):
             continue

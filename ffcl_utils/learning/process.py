@@ -31,7 +31,7 @@ def prepare_process() -> None:
 
 
 def multiply_as_in_training(choices: Iterable[Products]) -> None:
-    """Let this process look at networks by the products that evaluated them while they learnt.
+    """Let this process evaluate networks by the products that did so while they learnt.
 
     choices: `products` of their settings. Where all are "auto" and that is float32 by oneDNN, which
     is twice as quick as what torch takes by itself. Everywhere else it is torch's own choice.

@@ -100,7 +100,10 @@ def _check(entry: RunEntry, result: Path, preset: str) -> None:
     if origin["dirty"] or origin["source_changed"]:
         raise PromotionError(f"{result} was made by sources that no commit holds: run it again")
     if origin["source"] != source_hash(entry.path):
-        raise PromotionError(f"{result} was made by other sources than those here: run it again")
+        raise PromotionError(
+            f"{result} was made by other sources than those here: run it again "
+            f"(`make reproduce-all PRESET={preset}` makes all runs), or delete it"
+        )
     if entry.networks:
         found = read_record(result / "metrics.json").preset
         if found != preset:

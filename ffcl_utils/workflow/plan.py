@@ -54,11 +54,11 @@ class Wanted:
 def plan(preset: str, studies: bool, embedded: set[str], folder: Path, file: Path) -> Plan:
     """The jobs that bring the results of a preset in `folder` up to date.
 
-    studies: also the runs that go beyond the papers' claims, where they do not belong to the claims
-    at this preset. embedded: the full datasets that an embedded subset is taken of. file: where the
-    plan will be written, which training jobs read. Raises ConfigError for an unknown preset and for
-    parameters that a notebook does not take, OutputError where something else than a result is in a
-    run's place, DataError where full data are needed and missing.
+    studies: also the runs that `make reproduce` leaves to `make reproduce-all`. embedded: the full
+    datasets that an embedded subset is taken of. file: where the plan will be written, which
+    training jobs read. Raises ConfigError for an unknown preset and for parameters that a notebook
+    does not take, OutputError where something else than a result is in a run's place, DataError
+    where full data are needed and missing.
     """
     wanted = []
     for entry in of_parts("claims", "studies", "related"):

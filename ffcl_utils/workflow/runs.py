@@ -67,7 +67,7 @@ class RunEntry(BaseModel):
         """Whether `make reproduce` makes the run at a preset, and not only `make reproduce-all`."""
         if self.with_claims is None:
             return self.part == "claims" and preset in self.presets
-        return preset in self.with_claims
+        return preset in self.presets and preset in self.with_claims
 
     def seconds_at(self, preset: object) -> int:
         """Roughly what the notebook takes of one core at a preset, beside its trainings."""

@@ -15,20 +15,24 @@ from ffcl_utils.data.files import FULL, DataDownloadError, fetch, raw_folder
 from ffcl_utils.paths import ROOT
 from ffcl_utils.workflow.jobs import Plan
 from ffcl_utils.workflow.process import COMMAND, PLAN_FILE, alone
+from ffcl_utils.workflow.runs import runs
 
 PLANS = ".jobs"
 
 
-def datasets_embedded(preset: str) -> set[str]:
+def datasets_embedded(preset: str, studies: bool = False) -> set[str]:
     """The full datasets that the workflow takes an embedded subset of.
 
-    All at smoke; else those that are not to be had, with a warning. The others are downloaded and
+    studies: whether it makes all runs of the preset. All at smoke; else those that its runs need
+    and that are not to be had, with a warning. The others that they need are downloaded and
     verified. Raises DataError where they are damaged.
     """
     if preset == "smoke":
         return set(FULL)
+    asked = [run for run in runs() if preset in run.presets]
+    needed = {run.dataset for run in asked if studies or run.is_with_claims(preset)}
     missing = set()
-    for name in FULL:
+    for name in (name for name in FULL if name in needed):
         try:
             fetch(name)
             print(f"{name}: complete and verified in {raw_folder(name)}", file=sys.stderr)

@@ -3,6 +3,7 @@
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 from scipy.stats import ks_2samp, permutation_test
@@ -24,17 +25,24 @@ def planted(seed, units=80, effect=3.0):
     return activations, truth
 
 
-@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.int64])
-def test_activations_in_float32_are_numpys(kind):
-    """The smallest, the largest and infinite ones too, and a part of a larger array."""
-    rng = np.random.default_rng(0)
-    whole = (1000 * rng.standard_normal((40, 9))).astype(kind)
-    if kind == np.float16:
-        whole[0, :4] = [6e-8, 65504, np.inf, -0.0]
-    for activations in (whole, whole[::3, 1:]):
+def test_activations_go_to_and_from_float16_as_numpys_do():
+    """To the last bit: every float16 that is a number, and what lies halfway between two."""
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16).reshape(256, 256)
+    every = np.where(np.isnan(every), np.float16(1), every)
+    for activations in (every, every[::3, 1:]):
         found = ensembles.in_float32(activations)
-        assert found.dtype == np.float32
-        np.testing.assert_array_equal(found, activations.astype(np.float32))
+        expected = activations.astype(np.float32)
+        np.testing.assert_array_equal(found.view(np.uint32), expected.view(np.uint32))
+    finite = np.sort(every[np.isfinite(every)].astype(np.float32))
+    halfway = np.concatenate([finite, (finite[1:] + finite[:-1]) / 2])
+    halved = torch.from_numpy(halfway).half().numpy()
+    expected = halfway.astype(np.float16)
+    np.testing.assert_array_equal(halved.view(np.uint16), expected.view(np.uint16))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int64, bool])
+def test_activations_of_other_kinds_are_computed_in_float32(kind):
+    assert ensembles.in_float32(np.array([[0, 1], [1, 0]], kind)).dtype == np.float32
 
 
 def test_planted_ensembles_are_found():

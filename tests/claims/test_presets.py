@@ -32,11 +32,13 @@ def test_rows_are_those_of_paper_where_it_has_them_with_short_beside(results):
     rows = {row["id"]: row for row in assess_both(results / "short")}
     at_short = {row["id"]: row for row in assess(results / "short")}
     at_paper = {row["id"]: row for row in assess(results / "paper")}
-    assert list(rows) == [c.id for c in ledger() if c.id in at_short | at_paper]
+    # B7 was run at neither: its run is of `make reproduce-all` at short, and is missing at paper.
+    assert at_paper["B7"]["verdict"] == NO_RESULT and "B7" not in at_short
+    assert list(rows) == [c.id for c in ledger() if c.id in at_short | at_paper and c.id != "B7"]
     for id, row in rows.items():
         if id in {claim.id for claim in OF_FF}:
             assert row == at_paper[id] | {"beside": at_short[id], "place": "paper/"}
-        elif id not in at_short:
+        elif claim(id).presets == ["paper"]:
             judged = claim(id).run == "03_forward_forward"
             assert row == at_paper[id] | {"beside": None, "place": "paper/" * judged}
             assert (row["verdict"] == NO_RESULT) is not judged

@@ -81,7 +81,7 @@ def test_a_missing_run_is_said(tmp_path):
 
 
 def test_a_run_that_is_missing_at_paper_alone_is_said_with_its_preset(tmp_path):
-    write_records(tmp_path / "short", AT_SHORT)
+    write_records(tmp_path / "short")
     there = [claim for claim in PAPERS if claim.run == "01_improved_ffcl_accuracy"]
     write_records(tmp_path / "paper", there, preset="paper")
     (said,) = warnings(assess_both(tmp_path / "short"))

@@ -99,6 +99,26 @@ def test_a_study_stays_in_the_reference_until_it_is_run_again(run, reference):
     assert not (reference / "07_study").exists()
 
 
+@pytest.mark.parametrize("part", ["claims", "studies"])
+def test_what_make_reproduce_leaves_out_need_not_be_there(run, reference, monkeypatch, part):
+    """And stays in the reference as it is; what it makes at this preset has to be there."""
+    name = "01_accuracy-fashion_mnist"
+
+    def table(presets):
+        update = {"part": part, "with_claims": presets}
+        return [e.model_copy(update=update) if e.name == name else e for e in fake.TABLE]
+
+    promote(run, reference)
+    before = content(reference / name)
+    shutil.rmtree(run / name)
+    monkeypatch.setattr(promote_module, "runs", lambda: table(["paper"]))
+    promote(run, reference)
+    assert content(reference / name) == before
+    monkeypatch.setattr(promote_module, "runs", lambda: table(["smoke"]))
+    with pytest.raises(PromotionError, match="is not finished: no 01_accuracy-fashion_mnist"):
+        promote(run, reference)
+
+
 def test_a_run_of_another_preset_need_not_be_there(run, reference, monkeypatch):
     other, *rest = (entry for entry in fake.TABLE if entry.part == "claims")
     table = [e.model_copy(update={"presets": ["paper"]}) if e == other else e for e in fake.TABLE]

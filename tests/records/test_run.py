@@ -238,6 +238,20 @@ def test_networks_are_looked_at_by_the_products_of_their_training(started, netwo
     assert asked == [config.products for config in run.configs.values()] != []
 
 
+def test_an_experiment_of_the_notebooks_own_keeps_torchs_products(package, networks, monkeypatch):
+    """It trains in this process, whatever the networks beside it were trained with."""
+    asked = []
+    monkeypatch.setattr(run_module, "multiply_as_in_training", lambda c: asked.extend(c))
+    given = fake.DEFAULTS | {"seeds": 2}
+
+    def configure(**parameters):
+        own = ExperimentConfig(preset="smoke", dataset="mnist_5k", seeds=2)
+        return fake.configure(**parameters) | {"own": own}
+
+    run_module.Run("01_accuracy", given).trained(configure)
+    assert asked == ["float32"] * 3
+
+
 @pytest.mark.parametrize("dataset", ["synthetic", "mnist_5k"])
 def test_an_experiment_without_a_rule_has_a_record_but_no_key(dataset, package, tmp_path):
     """What it makes itself has no data; what looks at images names theirs."""

@@ -90,6 +90,20 @@ def test_the_first_papers_networks_are_the_same_at_short_and_at_paper(name):
     assert keys["short"] and keys["short"] == keys["paper"]
 
 
+def test_which_runs_wait_for_reproduce_all_at_a_preset():
+    """Of the claims, Fashion-MNIST before paper; the authors' grid comes with them there."""
+    said = {entry.name: entry.with_claims for entry in ENTRIES if entry.with_claims is not None}
+    late = ("03_forward_forward-fashion_mnist", "04_sparse_ensembles-fashion_mnist")
+    assert said == {name: ["paper"] for name in (*late, "10_authors_grid")}
+    grid = runs.run("10_authors_grid")
+    assert [grid.is_with_claims(preset) for preset in PRESETS] == [False, False, True]
+    never = grid.model_copy(update={"presets": ["short"]})
+    assert not any(never.is_with_claims(preset) for preset in PRESETS)
+    assert runs.run("01_improved_ffcl_accuracy").is_with_claims("smoke")
+    assert not runs.run("05_unseen_classes-fashion_mnist").is_with_claims("short")
+    assert not runs.run("07_reading_the_paper").is_with_claims("short")
+
+
 def test_long_runs_are_not_of_every_preset():
     assert runs.run("05_unseen_classes-fashion_mnist").presets == ["paper"]
     assert all(set(entry.presets) <= set(PRESETS) for entry in ENTRIES)

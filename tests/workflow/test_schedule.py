@@ -69,7 +69,7 @@ def test_smoke_needs_no_data_and_other_presets_fall_back_loudly(monkeypatch, cap
     monkeypatch.setattr(schedule, "fetch", no_mirror)
     assert schedule.datasets_embedded("smoke") == set(data_files.FULL)
     assert capsys.readouterr().err == ""
-    assert schedule.datasets_embedded("short") == set(data_files.FULL)
+    assert schedule.datasets_embedded("short", studies=True) == set(data_files.FULL)
     assert "WARNING: going on with the embedded subset" in capsys.readouterr().err
 
 
@@ -79,7 +79,11 @@ def test_one_dataset_that_is_missing_takes_no_other_with_it(monkeypatch, capsys)
             raise data_files.DataDownloadError(f"could not download {name}")
 
     monkeypatch.setattr(schedule, "fetch", clothes_are_missing)
-    assert schedule.datasets_embedded("short") == {"fashion_mnist"}
+    assert schedule.datasets_embedded("short") == set()  # none of its runs needs it
+    assert "fashion_mnist" not in capsys.readouterr().err
+    assert schedule.datasets_embedded("paper") == {"fashion_mnist"}
+    capsys.readouterr()
+    assert schedule.datasets_embedded("short", studies=True) == {"fashion_mnist"}
     said = capsys.readouterr().err
     assert "mnist: complete and verified" in said
     assert "embedded subset of fashion_mnist" in said

@@ -22,7 +22,7 @@ ABOUT = {
     "N6": "PC",
     "N7": "AR",
     "N8": "PC",
-    "N9": "FF",
+    "N9": "Hinton's FF",
     "N10": "unsupervised FF, convolutional",
 }
 NEAR = 1.0  # percentage points within which a rule is as good as the best for a first try

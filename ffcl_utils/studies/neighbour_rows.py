@@ -101,7 +101,7 @@ PAIRS = (
     ("predsim", "sim"),
     ("predsim", "predsim, across layers"),
     ("predsim", "backprop, predsim's network"),
-    (BACKPROP, "FF"),
+    (BACKPROP, "Hinton's FF"),
     *((name, "backprop, AR's network") for name in ROWS if name.partition(",")[0] == "AR"),
     *((name, "backprop, PC's network") for name in ROWS if name.partition(",")[0] == "PC"),
 )

@@ -156,6 +156,20 @@ def learning(networks: dict[str, Rule], data: Dataset) -> dict[str, Learning]:
     }
 
 
+def crossing(networks: dict[str, Rule], data: Dataset) -> list[str]:
+    """The rows whose gradients cross layers although the rule says that none does, or the reverse.
+
+    In the trained networks; those of which no figure is left have diverged, and are not asked.
+    """
+    some, found = spread(data), []
+    for name, rule in networks.items():
+        across = locality.off_layer_gradient(rule.example_losses(some), rule.layers())
+        known = across[across.isfinite()]
+        if len(known) and bool((known > 0).any()) is rule.local:
+            found.append(name)
+    return found
+
+
 def likeness(measured: dict[str, Measured]) -> np.ndarray:
     """Linear CKA (rows, rows) of the first layers of every two rows, one seed each."""
     firsts = [found.first for found in measured.values()]

@@ -107,7 +107,6 @@ def test_a_rule_has_the_verdicts_of_the_claims_about_it(tmp_path):
     assert table.verdict.dropna().to_dict() == {
         "AR": "N5: reproduced at *paper*, N7: not reproduced",
         "predsim": "N4: partly",
-        "FF": "N9: reproduced",
     }
 
 

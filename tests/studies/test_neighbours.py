@@ -188,6 +188,13 @@ def test_the_diagram_shows_a_way_back_and_local_losses(neighbours, few):
     assert list(study.learning(relaxed, few)) == ["backprop, AR's network", "AR"]
 
 
+def test_a_rule_that_breaks_its_word_on_locality_is_named(neighbours, few, monkeypatch):
+    assert study.crossing(neighbours, few) == []
+    monkeypatch.setattr(neighbours["random layers"], "local", False)
+    monkeypatch.setattr(neighbours["backprop"], "local", True)
+    assert study.crossing(neighbours, few) == ["backprop", "random layers"]
+
+
 def test_what_is_asked_is_asked_without_a_label(few, monkeypatch):
     rule = rules.rule("backprop")(small_config("backprop"))
     seen = []

@@ -35,10 +35,10 @@ ONE: tuple[Rows, ...] = ("one_each", "all")
 FEW: tuple[Rows, ...] = ("few", *ONE)
 RELAXED: tuple[Rows, ...] = (*ONE, "relaxations")
 ROWS = {
-    BACKPROP: Row("backprop", rows=FEW),
+    BACKPROP: Row("backprop", published="97.7–98.65", rows=FEW),
     RANDOM: Row("random_layers", rows=FEW),
-    "FF": Row("forward_forward", rows=ONE),
-    "BP/FF": Row("bp_ff", rows=ONE),
+    "FF": Row("forward_forward", published="93–95.8", rows=ONE),
+    "BP/FF": Row("bp_ff", published="97.05–97.31", rows=ONE),
     "improved FFCL": Row("improved_ffcl", {"pairing": "balanced"}, "up to 63", ONE),
     "mirror contrast": Row("mirror_contrast", rows=FEW),
     "Hinton's FF": Row("hinton_ff", published="98.64 (4 × 2000)", rows=ONE),
@@ -47,7 +47,7 @@ ROWS = {
         "hinton_ff", {"predictor": "read_out", "peer_normalisation": 0.03}, "98.55 (3 × 1000)"
     ),
     "Hinton's FF, hybrids": Row("hinton_ff", {"negatives": "hybrid", "predictor": "read_out"}),
-    "SCFF": Row("self_contrastive_ff", published="98.7 (2 × 2000)", rows=ONE),
+    "SCFF": Row("self_contrastive_ff", published="98.7 (2 × 2000, shifts)", rows=ONE),
     "pred": Row("local_losses", {"local_loss": "pred"}, "99.32 (3 × 1024, shifts)"),
     "sim": Row("local_losses", {"local_loss": "sim"}, "99.20 (3 × 1024, shifts)"),
     "predsim": Row("local_losses", {}, "99.38 (3 × 1024, shifts)", FEW),

@@ -1,6 +1,8 @@
 """What the learning rules of notebook 12 cost: time, operations, memory, epochs."""
 
+from dataclasses import replace
 from functools import partial
+from time import perf_counter
 
 import numpy as np
 import pandas as pd
@@ -14,23 +16,47 @@ from ffcl_utils.rules.base import Rule
 
 # Seeds that are counted at once: a narrow network by itself would be trained beside a copy.
 TOGETHER = 2
+REPEATS, BATCHES, TESTED = 3, 5, 10  # of what is timed
 MARKS = (0.9, 0.95, 0.97)  # test accuracies whose first epoch is looked for
 
 
-def seconds_a_seed(networks: dict[str, Rule]) -> dict[str, float]:
-    """Seconds of training a seed, by row, on the machine that trained it, with one thread.
+def seconds_a_seed(networks: dict[str, Rule], data: Dataset) -> dict[str, float]:
+    """Seconds of training a seed, by row, here and with one thread.
 
-    The median of the jobs, some of which had another program beside them. A job trains several
-    seeds at once; where it does not say how many, it had as many as fit well.
+    Timed on a few batches: how much longer two epochs more take, times the epochs of the rule, and
+    the whole of it for rules that are solved at once. So what is computed once is not in it, nor
+    are checkpoints, nor what ran beside the training. The rows take turns, and the shortest of the
+    times counts.
     """
-    return {
-        name: float(np.median([_share(rule, origin) for origin in rule.origins]))
-        for name, rule in networks.items()
-    }
+    few = {name: _some(rule.config.batch_size, data) for name, rule in networks.items()}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in networks}
+    for _ in range(REPEATS):
+        for name, rule in networks.items():
+            taken[name].append((_seconds(rule, 1, few[name]), _seconds(rule, 3, few[name])))
+    found = {}
+    for name, rule in networks.items():
+        one, three = (min(times) for times in zip(*taken[name], strict=True))
+        scale = len(data.train_labels) / len(few[name].train_labels)
+        epochs = rule.config.epochs
+        solved = not rule.history.optimisers
+        found[name] = scale * (one if solved else epochs * max(three - one, 0) / 2)
+    return found
 
 
-def _share(rule: Rule, origin: dict) -> float:
-    return origin["seconds"] / origin.get("seeds", rule.seeds_of_a_job(rule.config))
+def _some(batch_size: int, data: Dataset) -> Dataset:
+    """A few batches of training images, and next to no test images."""
+    some = spread(data, min(BATCHES * batch_size, len(data.train_labels)))
+    few = {"test_images": data.test_images[:TESTED], "test_labels": data.test_labels[:TESTED]}
+    return replace(some, **few)
+
+
+def _seconds(rule: Rule, epochs: int, data: Dataset) -> float:
+    """Of a training of so many epochs, a seed."""
+    config = rule.config.of_seeds(rule.config.first_seed, TOGETHER)
+    fresh = type(rule)(config.model_copy(update={"epochs": epochs}))
+    start = perf_counter()
+    fresh.fit(data)
+    return (perf_counter() - start) / TOGETHER
 
 
 def cost_of_an_epoch(rule: Rule, data: Dataset) -> Cost:
@@ -65,11 +91,11 @@ def costs_table(
 ) -> pd.DataFrame:
     """What each rule costs for one seed, and when it first reached an accuracy.
 
-    Per epoch: seconds on the machine that trained it, and operations in thousands of millions.
+    Per epoch: seconds as `seconds_a_seed` has them, and operations in thousands of millions.
     Memory in MB, as `cost_of_an_epoch` has it. Then the epochs until the test accuracy first
     reached each of MARKS, mean over the seeds that did, and what the one in the middle took. A
     dash: no seed did, or it is not asked: of rules whose layers or stages learn one after the
-    other, of twins, whose networks have a curve each, and of rules that are not watched. Rules
+    other, and of rules that are not watched. Of twins the curve is that of what predicts. Rules
     that are solved at once have no epochs, and no row.
     """
     rows = {}
@@ -101,13 +127,17 @@ def epochs_to(rule: Rule) -> dict[float, float]:
 
     NaN where no seed did, and where `costs_table` does not ask.
     """
-    curves = list(rule.history.starting_with("test_accuracy/").values())
+    curves = rule.history.starting_with("test_accuracy/")
+    predicts = getattr(rule.config, "predictor", "")  # of twins: "first", "second" or "mean"
+    if predicts in curves:
+        curves = {predicts: curves[predicts]}
     sequential = getattr(rule.config, "training", "") == "sequential"
-    if sequential or len(curves) != 1 or len(curves[0]) != rule.config.epochs:
+    curve = next(iter(curves.values())) if len(curves) == 1 else ()
+    if sequential or len(curve) != rule.config.epochs:
         return dict.fromkeys(MARKS, float("nan"))
     found = {}
     for mark in MARKS:
-        reached = curves[0] >= mark
+        reached = curve >= mark
         epochs = reached.argmax(0)[reached.any(0)] + 1
         found[mark] = float(epochs.mean()) if len(epochs) else float("nan")
     return found

@@ -14,7 +14,7 @@ from ffcl_utils.analysis.similarity import linear_cka
 from ffcl_utils.claims.ledger import ledger
 from ffcl_utils.config import PRESETS, ConfigError
 from ffcl_utils.paths import ROOT
-from ffcl_utils.studies import neighbour_costs
+from ffcl_utils.rules.base import right
 from ffcl_utils.studies import neighbours as study
 from ffcl_utils.studies.neighbour_rows import CONTROLS, ROWS, configure
 from ffcl_utils.workflow.runs import run
@@ -32,6 +32,8 @@ def test_every_row_has_valid_settings_and_as_many_seeds(preset, rows):
     configs = configure(preset, rows)
     assert {c.seeds for c in configs.values()} == {{"smoke": 2, "short": 3, "paper": 5}[preset]}
     assert all(rows in ROWS[name].rows for name in configs)
+    if preset == "paper":  # where local losses see shifted images in any case
+        configs = {name: c for name, c in configs.items() if not name.endswith(", shifts")}
     assert len({repr(c.settings()) + c.rule for c in configs.values()}) == len(configs)
 
 
@@ -90,10 +92,9 @@ def test_a_class_that_was_not_learnt_is_nobodys_nearest():
 
 
 def test_a_table_has_what_was_measured(neighbours, measured):
-    seconds = neighbour_costs.seconds_a_seed(neighbours)
-    table = study.table(neighbours, measured, seconds)
+    table = study.table(neighbours, measured, dict.fromkeys(neighbours, 1.5))
     assert list(table.index) == ["backprop", "random layers", "mirror contrast", "predsim"]
-    assert (table["seconds"] == 1.5).all()  # one job of 3 seconds for two seeds
+    assert (table["seconds"] == 1.5).all()
     row = measured["predsim"]
     assert table.loc["predsim", "accuracy"] == pytest.approx(100 * row.accuracy.mean(), abs=0.006)
     assert len(table.loc["backprop", "layers alone"].split(", ")) == 2
@@ -151,6 +152,19 @@ def test_metrics_have_every_claims_figure(measured):
     assert np.isnan(found["AR - backprop, AR's network/test_accuracy"]).all()
     expected = measured["predsim"].accuracy - measured["random layers"].accuracy
     assert np.array_equal(found["predsim - random layers/test_accuracy"], expected)
+
+
+def test_ffcl_is_read_when_each_stage_has_ended(few):
+    rule = rules.rule("ffcl")(small_config("ffcl", epochs=2))
+    rule.fit(few)
+    found = study.stages({"FFCL": rule})
+    accuracy = rule.history.values["test_accuracy/all"][-1]
+    assert len(found) == 3 and study.stages({}) == {}
+    assert np.array_equal(found["FFCL/test_accuracy_after/a new output"], accuracy)
+    assert accuracy == pytest.approx(right(rule, few).double().mean(-1).numpy(), abs=1e-6)
+    table = study.after_stages({"FFCL": rule})
+    assert table.loc["a new output", "mean"] == pytest.approx(100 * accuracy.mean(), abs=0.006)
+    assert study.after_stages({}).empty
 
 
 def test_the_worst_relaxation_and_the_best_other_cell_are_those_of_each_seed():

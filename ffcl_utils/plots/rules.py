@@ -54,7 +54,7 @@ def error_over_cost(
 
 def _number(axis: Axes, points: dict[str, tuple[float, float]]) -> None:
     """Number points (x, y) in their order, each where no other point or number is, if it can be."""
-    axis.figure.canvas.draw()  # so that the axes have their place
+    axis.figure.draw_without_rendering()  # so that the axes have their place
     shown = axis.transData.transform(list(points.values())) * 72 / axis.figure.dpi
     numbers = np.empty((0, 2))
     for k, (place, point) in enumerate(zip(shown, points.values(), strict=True)):

@@ -36,7 +36,7 @@ _OF_LAYER = ("hoyer", "sharing", "size", "members")  # figures of layer 1, in th
 NOTEBOOK, ACCURACY = "12_neighbours", "test_accuracy"
 FFCL = "FFCL"
 # Its stages by their names in its history.
-STAGES = {"local": "each layer pair", "global": "all pairs together", "all": "a new output"}
+STAGES = {"local": "each layer pair", "global": "the last layer pair", "all": "a new output"}
 
 
 @dataclass(frozen=True)
@@ -182,11 +182,11 @@ def stages(networks: dict[str, Rule]) -> dict[str, np.ndarray]:
 
 
 def after_stages(networks: dict[str, Rule]) -> pd.DataFrame:
-    """`stages` as a table, in %: a row a stage, mean and std over the seeds."""
-    rows = {
-        name.rpartition("/")[2]: {"mean": 100 * values.mean(), "std": 100 * values.std(ddof=1)}
-        for name, values in stages(networks).items()
-    }
+    """`stages` as a table, in %: a row a stage, mean and std over the seeds (of one: NaN)."""
+    rows = {}
+    for name, values in stages(networks).items():
+        spread_of = values.std(ddof=1) if len(values) > 1 else np.nan
+        rows[name.rpartition("/")[2]] = {"mean": 100 * values.mean(), "std": 100 * spread_of}
     return pd.DataFrame(rows, index=["mean", "std"]).T.rename_axis("stage").round(2)
 
 

@@ -16,7 +16,7 @@ from ffcl_utils.config import PRESETS, ConfigError
 from ffcl_utils.paths import ROOT
 from ffcl_utils.rules.base import right
 from ffcl_utils.studies import neighbours as study
-from ffcl_utils.studies.neighbour_rows import CONTROLS, ROWS, configure
+from ffcl_utils.studies.neighbour_rows import CONTROLS, RATE, ROWS, configure
 from ffcl_utils.workflow.runs import run
 from tests.small import small_config
 
@@ -62,13 +62,29 @@ def test_backprop_differs_from_what_it_is_held_against_in_its_errors_alone():
         assert plain.errors == "backpropagated" and changed == ours.settings()
 
 
+@pytest.mark.parametrize("shifts", ["", ", shifts"])
 @pytest.mark.parametrize("preset", PRESETS)
-def test_backprop_has_predsims_network_and_all_that_it_learns_with(preset):
+def test_backprop_has_predsims_network_and_all_that_it_learns_with(preset, shifts):
     configs = configure(preset, "all")
-    ours, plain = configs["predsim"], configs["backprop, predsim's network"]
+    ours, plain = configs[f"predsim{shifts}"], configs[f"backprop, predsim's network{shifts}"]
     differ = {"local_loss": "none", "across": True}
     assert plain.settings() == ours.settings() | differ
     assert ROWS["backprop, predsim's network"].rows == ("all",)
+
+
+def test_rows_that_end_in_shifts_differ_in_these_alone():
+    configs = configure("short", "all")
+    for name in ("pred", "sim", "predsim", "backprop, predsim's network"):
+        plain, shifted = (configs[name + end].settings() for end in ("", ", shifts"))
+        assert shifted == plain | {"shift": 2} and plain["shift"] == 0
+
+
+def test_backprop_has_a_rate_of_its_own_at_short_alone():
+    """One of the three that benchmarks/validation.py tries; at paper that of its paper."""
+    rates = {preset: configure(preset, "few")["backprop"].learning_rate for preset in PRESETS}
+    assert rates["short"] == ROWS["backprop"].short["learning_rate"] == RATE
+    assert rates["smoke"] == rules.configure("backprop", "smoke").learning_rate
+    assert rates["paper"] == 1e-4
 
 
 def test_unknown_rows_are_one_line():
@@ -132,7 +148,6 @@ def test_a_network_that_has_diverged_has_no_figures(few):
     rule = rules.rule("backprop")(small_config("backprop"))
     with torch.no_grad():
         rule.network.weights[0][0] = torch.nan
-    rule.origins = [{"seconds": 1.0, "seeds": 1}] * 2
     found = study.measure(rule, few)
     for values in (found.accuracy, found.hoyer, found.sharing, found.size, found.members):
         assert np.isnan(values[0]) and not np.isnan(values[1])
@@ -160,11 +175,22 @@ def test_ffcl_is_read_when_each_stage_has_ended(few):
     found = study.stages({"FFCL": rule})
     accuracy = rule.history.values["test_accuracy/all"][-1]
     assert len(found) == 3 and study.stages({}) == {}
-    assert np.array_equal(found["FFCL/test_accuracy_after/a new output"], accuracy)
+    curves = rule.history.values
+    for stage, said in (
+        ("local", "each layer pair"),
+        ("global", "the last layer pair"),
+        ("all", "a new output"),
+    ):
+        expected = curves[f"test_accuracy/{stage}"][-1]
+        assert np.array_equal(found[f"FFCL/test_accuracy_after/{said}"], expected)
     assert accuracy == pytest.approx(right(rule, few).double().mean(-1).numpy(), abs=1e-6)
     table = study.after_stages({"FFCL": rule})
     assert table.loc["a new output", "mean"] == pytest.approx(100 * accuracy.mean(), abs=0.006)
     assert study.after_stages({}).empty
+    one = rules.rule("ffcl")(small_config("ffcl", epochs=1, seeds=1))
+    one.fit(few)
+    alone = study.after_stages({"FFCL": one})
+    assert alone["mean"].notna().all() and alone["std"].isna().all()
 
 
 def test_the_worst_relaxation_and_the_best_other_cell_are_those_of_each_seed():

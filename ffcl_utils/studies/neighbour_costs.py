@@ -16,38 +16,58 @@ from ffcl_utils.rules.base import Rule
 
 # Seeds that are counted at once: a narrow network by itself would be trained beside a copy.
 TOGETHER = 2
-REPEATS, BATCHES, TESTED = 3, 5, 10  # of what is timed
+REPEATS = 3  # of what is timed
+PARTS, BATCHES, MOST_EPOCHS, TESTED = 30, 5, 10, 10  # of the trainings that are timed
 MARKS = (0.9, 0.95, 0.97)  # test accuracies whose first epoch is looked for
 
 
 def seconds_a_seed(networks: dict[str, Rule], data: Dataset) -> dict[str, float]:
-    """Seconds of training a seed, by row, here and with one thread.
+    """Seconds of training a seed, by row, here and with one thread, where two seeds are trained.
 
-    Timed on a few batches: how much longer two epochs more take, times the epochs of the rule, and
-    the whole of it for rules that are solved at once. So what is computed once is not in it, nor
-    are checkpoints, nor what ran beside the training. The rows take turns, and the shortest of the
-    times counts.
+    Timed on a part of the images, from fresh networks: one epoch, one epoch of twice as many
+    images, and some epochs. The first two say what is needed once, and what every image costs in
+    its first epoch, with all that is computed of it for later ones; the last says what every image
+    costs in an epoch more. What is solved at once is timed once, as a whole. Checkpoints and the
+    evaluation of test images are not in it. The rows take turns, and the shortest of the times
+    counts. AR and PC stop their sweeps when nothing changes any more, which takes fewer or more of
+    them in a network that has learnt.
     """
-    few = {name: _some(rule.config.batch_size, data) for name, rule in networks.items()}
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in networks}
+    few = {name: rule for name, rule in networks.items() if rule.history.optimisers}
+    taken: dict[str, list[list[float]]] = {name: [] for name in few}
     for _ in range(REPEATS):
-        for name, rule in networks.items():
-            taken[name].append((_seconds(rule, 1, few[name]), _seconds(rule, 3, few[name])))
+        for name, rule in few.items():
+            part = _part(rule, data)
+            trained = ((1, part), (1, 2 * part), (_some_epochs(rule), part))
+            times = [_seconds(rule, epochs, _some(images, data)) for epochs, images in trained]
+            taken[name].append(times)
     found = {}
     for name, rule in networks.items():
-        one, three = (min(times) for times in zip(*taken[name], strict=True))
-        scale = len(data.train_labels) / len(few[name].train_labels)
-        epochs = rule.config.epochs
-        solved = not rule.history.optimisers
-        found[name] = scale * (one if solved else epochs * max(three - one, 0) / 2)
+        if name not in few:
+            found[name] = _seconds(rule, 1, _some(len(data.train_labels), data))
+            continue
+        one, twice, more = (min(times) for times in zip(*taken[name], strict=True))
+        parts = len(data.train_labels) / _part(rule, data)
+        epoch = max(more - one, 0) / (_some_epochs(rule) - 1)
+        later = parts * (rule.config.epochs - 1) * epoch
+        found[name] = one + (parts - 1) * max(twice - one, 0) + later
     return found
 
 
-def _some(batch_size: int, data: Dataset) -> Dataset:
-    """A few batches of training images, and next to no test images."""
-    some = spread(data, min(BATCHES * batch_size, len(data.train_labels)))
+def _part(rule: Rule, data: Dataset) -> int:
+    """How many images are timed: enough batches, and there are twice as many."""
+    images = len(data.train_labels)
+    return min(max(images // PARTS, BATCHES * rule.config.batch_size), images // 2)
+
+
+def _some_epochs(rule: Rule) -> int:
+    """Enough that what is computed once does not hide what an epoch takes."""
+    return min(max(3, rule.config.epochs // 5), MOST_EPOCHS)
+
+
+def _some(images: int, data: Dataset) -> Dataset:
+    """So many training images, and next to no test images."""
     few = {"test_images": data.test_images[:TESTED], "test_labels": data.test_labels[:TESTED]}
-    return replace(some, **few)
+    return replace(spread(data, images), **few)
 
 
 def _seconds(rule: Rule, epochs: int, data: Dataset) -> float:

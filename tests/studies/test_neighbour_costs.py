@@ -10,11 +10,15 @@ import torch
 from ffcl_utils import rules
 from ffcl_utils.learning.history import History
 from ffcl_utils.studies import neighbour_costs as study
+from ffcl_utils.studies.neighbour_rows import ROWS
 from tests.small import small_config, small_rule
 
 
 class Timed:
-    """A rule whose training takes 7 seconds, and half a second an image, epoch and seed."""
+    """A rule whose training takes seconds that are known.
+
+    For a seed 7 once, 2 an image once and half a second an image and epoch.
+    """
 
     clock = 0.0
 
@@ -22,29 +26,48 @@ class Timed:
         self.config = config
 
     def fit(self, data):
-        images = len(data.train_labels) * self.config.seeds
-        Timed.clock += 7 + 0.5 * images * self.config.epochs
+        images = len(data.train_labels)
+        taken = 7 + 2 * images + 0.5 * images * self.config.epochs
+        Timed.clock += self.config.seeds * taken
 
 
-def test_seconds_are_the_epochs_times_what_one_more_takes(few, monkeypatch):
-    """What is computed once is not in it; what is solved at once is timed as a whole."""
+@pytest.mark.parametrize("epochs", [1, 9, 40, 1200])
+@pytest.mark.parametrize("batch_size", [1, 20, 400])
+def test_seconds_are_those_of_the_whole_training(few, monkeypatch, epochs, batch_size):
+    """What is computed once counts once, and what is solved at once has a single epoch."""
     monkeypatch.setattr(study, "perf_counter", lambda: Timed.clock)
-    rule = Timed(small_config("backprop", epochs=9, seeds=1, batch_size=16))
+    rule = Timed(small_config("backprop", epochs=epochs, seeds=1, batch_size=batch_size))
     images = len(few.train_labels)
     rule.history = SimpleNamespace(optimisers=["Adam"])
-    assert study.seconds_a_seed({"one": rule}, few) == {"one": pytest.approx(9 * 0.5 * images)}
-    rule.history = SimpleNamespace(optimisers=[])
-    part = study.BATCHES * 16
-    whole = (7 / study.TOGETHER + 0.5 * part) * images / part
+    whole = 7 + 2 * images + 0.5 * images * epochs
     assert study.seconds_a_seed({"one": rule}, few) == {"one": pytest.approx(whole)}
+    rule.history = SimpleNamespace(optimisers=[])
+    solved = 7 + 2.5 * images
+    assert study.seconds_a_seed({"one": rule}, few) == {"one": pytest.approx(solved)}
 
 
-@pytest.mark.parametrize("name", rules.names())
-def test_every_rule_can_be_timed(name, few):
-    rule = small_rule(name)
+def test_few_images_are_trained_with_for_few_epochs(few, monkeypatch):
+    """A 30th of the images or five batches, twice as many once, ten epochs at most; two seeds."""
+    asked = []
+    monkeypatch.setattr(Timed, "fit", lambda self, data: asked.append((self.config, data)))
+    rule = Timed(small_config("backprop", epochs=1200, seeds=1, batch_size=4))
     rule.history = SimpleNamespace(optimisers=["Adam"])
+    study.seconds_a_seed({"one": rule}, few)
+    trained = [(config.epochs, len(data.train_labels)) for config, data in asked]
+    assert trained == study.REPEATS * [(1, 20), (1, 40), (10, 20)]
+    assert all(config.seeds == 2 and len(data.test_labels) == 10 for config, data in asked)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_row_can_be_timed(name, few, monkeypatch):
+    """With its own settings at smoke, and not trained itself."""
+    monkeypatch.setattr(study, "REPEATS", 1)
+    row = ROWS[name]
+    epochs = {"sweeps": 5} if "sweeps" in row.settings else {}
+    rule = small_rule(row.rule, **(row.settings | epochs))
+    rule.history = SimpleNamespace(optimisers=[] if "mse" in row.settings.values() else ["Adam"])
     before = [tensor.clone() for tensor in rule.tensors().values()]
-    assert np.isfinite(study.seconds_a_seed({name: rule}, few)[name])
+    assert 0 < study.seconds_a_seed({name: rule}, few)[name] < np.inf
     assert all(map(torch.equal, before, rule.tensors().values()))
 
 

@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ffcl_utils.plots.finite import finite
 from ffcl_utils.plots.style import frame, log_axis, look, nothing, places, write_cells
+
+# In points: the width and height of a number beside its point, and where it may stand.
+NUMBER = np.array([11.0, 9.0])
+OFFSETS = [(10, 5), (10, -5), (-10, 5), (-10, -5), (0, 11), (0, -11), (18, 0), (-18, 0)]
 
 
 def error_over_cost(
@@ -36,8 +41,6 @@ def error_over_cost(
             deviation = error.std(ddof=1) if len(error) > 1 else 0.0
             look_of_one = look(looks[name]) | {"linestyle": ""}
             axis.errorbar(x, y, deviation, **look_of_one, markersize=6, capsize=2)
-            beside = {"xytext": (6, 3), "textcoords": "offset points"}
-            axis.annotate(str(rank), (x, y), **beside, fontsize=8, fontweight="bold")
             height = 1 - (rank - 0.5) / max(len(means), 12)
             named = {"va": "center", "fontsize": 9, "color": look_of_one["color"]}
             names.text(0, height, f"{rank}  {name}", transform=names.transAxes, **named)
@@ -45,7 +48,26 @@ def error_over_cost(
             log_axis(axis, np.array(list(shown.values())), which)
         axis.invert_yaxis()
         axis.set(xlabel=f"{xlabel} (log axis)", ylabel="test error, % of images (log axis)")
+        _number(axis, {name: (costs[name], means[name]) for name in sorted(means, key=means.get)})
     return figure
+
+
+def _number(axis: Axes, points: dict[str, tuple[float, float]]) -> None:
+    """Number points (x, y) in their order, each where no other point or number is, if it can be."""
+    axis.figure.draw_without_rendering()  # so that the axes have their place
+    shown = axis.transData.transform(list(points.values())) * 72 / axis.figure.dpi
+    numbers = np.empty((0, 2))
+    for k, (place, point) in enumerate(zip(shown, points.values(), strict=True)):
+        others = np.concatenate([np.delete(shown, k, axis=0), numbers])
+        gaps = [
+            np.abs((others - place - offset) / NUMBER).max(1).min(initial=9) for offset in OFFSETS
+        ]
+        offset = OFFSETS[next((n for n, gap in enumerate(gaps) if gap >= 1), np.argmax(gaps))]
+        numbers = np.concatenate([numbers, [place + offset]])
+        axis.annotate(
+            str(k + 1), point, xytext=offset, textcoords="offset points",
+            ha="center", va="center", fontsize=8, fontweight="bold",
+        )  # fmt: skip
 
 
 def likeness_matrix(

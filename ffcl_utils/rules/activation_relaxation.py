@@ -24,9 +24,10 @@ class Config(RelaxationConfig):
     """Settings of activation relaxation; the defaults are the published ones.
 
     What differs from the publication: Adam instead of plain steps by the sum over the batch, and
-    that a relaxation may stop when it has settled. The scaling of the images and where x starts are
-    choices of ours. A sweep multiplies a layer's deviation from its target by 1 − step: from 2 on
-    it diverges. The published 100 sweeps of 0.1 leave about a thousandth of where x started.
+    that a relaxation may stop when it has settled. The scaling of the images is a choice of ours; x
+    starts at the activations, as in the public code. A sweep multiplies a layer's deviation from
+    its target by 1 − step: from 2 on it diverges. The published 100 sweeps of 0.1 leave about a
+    thousandth of where x started.
     """
 
     layers: LayerSizes = (784, 300, 300, 100, 10)

@@ -36,9 +36,9 @@ class Config(BackpropConfig):
 
     The networks, units and steps of the two papers are not used: everything but the way back is
     as in `backprop`, so that nothing else explains a difference (but for a learning rate of its own
-    at the short preset). feedback: "layerwise", down through one random matrix a layer; "direct",
-    from the output to each hidden layer. Adam divides by the size of a layer's gradient, so the
-    size of the random weights hardly matters.
+    at the short preset, and the network and its training at smoke). feedback: "layerwise", down
+    through one random matrix a layer; "direct", from the output to each hidden layer. Adam divides
+    by the size of a layer's gradient, so the size of the random weights hardly matters.
     """
 
     layers: ClassifierLayers = (784, 784, 784, 784, 10)

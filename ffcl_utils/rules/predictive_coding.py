@@ -26,9 +26,10 @@ class Config(RelaxationConfig):
     predictions: held as they were before the sweeps, or recomputed from the activations in each.
     error_weights: E in ε = μ − f(μ₋₁ W) E of the hidden layers: the identity, or dense, above 0 at
     first, and learned or not. What differs from the publication: Adam instead of plain steps,
-    biases, and that a relaxation may stop when it has settled. How E learns (down the squared
-    errors) and the scaling of the images are choices of ours. With predictions held fixed a sweep
-    multiplies every deviation from the fixed point by 1 − 2 · step: from 1 on it diverges.
+    biases, that a relaxation may stop when it has settled, and how E learns: down the squared
+    errors, where the public code clips the step and takes it with the other sign. The scaling of
+    the images is a choice of ours. With predictions held fixed a sweep multiplies every deviation
+    from the fixed point by 1 − 2 · step: from 1 on it diverges.
     """
 
     layers: LayerSizes = (784, 300, 100, 100, 10)
@@ -65,7 +66,8 @@ class PredictiveCoding(RelaxationRule):
         """The energy (S,) of every layer, its squared errors; arguments as Backprop's.
 
         Its gradient, with all activations taken as given, is −2 μ₋₁ᵀ (ε ⊙ f′) by W, as published
-        not through E, and −2 f(μ₋₁ W)ᵀ ε by E where that learns. Backpropagation has that of the
+        not through E, and −2 f(μ₋₁ W)ᵀ ε by E where that learns. With fixed predictions μ₋₁ is what
+        the layer below said in the pass upwards, before the sweeps. Backpropagation has that of the
         output alone, with plain predictions.
         """
         if self.config.errors == "backpropagated":

@@ -1,6 +1,8 @@
 """What the learning rules of notebook 12 cost: time, operations, memory, epochs."""
 
+from dataclasses import replace
 from functools import partial
+from time import perf_counter
 
 import numpy as np
 import pandas as pd
@@ -14,23 +16,67 @@ from ffcl_utils.rules.base import Rule
 
 # Seeds that are counted at once: a narrow network by itself would be trained beside a copy.
 TOGETHER = 2
+REPEATS = 3  # of what is timed
+PARTS, BATCHES, MOST_EPOCHS, TESTED = 30, 5, 10, 10  # of the trainings that are timed
 MARKS = (0.9, 0.95, 0.97)  # test accuracies whose first epoch is looked for
 
 
-def seconds_a_seed(networks: dict[str, Rule]) -> dict[str, float]:
-    """Seconds of training a seed, by row, on the machine that trained it, with one thread.
+def seconds_a_seed(networks: dict[str, Rule], data: Dataset) -> dict[str, float]:
+    """Seconds of training a seed, by row, here and with one thread, where two seeds are trained.
 
-    The median of the jobs, some of which had another program beside them. A job trains several
-    seeds at once; where it does not say how many, it had as many as fit well.
+    Timed on a part of the images, from fresh networks: one epoch, one epoch of twice as many
+    images, and some epochs. The first two say what is needed once, and what every image costs in
+    its first epoch, with all that is computed of it for later ones; the last says what every image
+    costs in an epoch more. What is solved at once is timed once, as a whole. Checkpoints and the
+    evaluation of test images are not in it. The rows take turns, and the shortest of the times
+    counts. AR and PC stop their sweeps when nothing changes any more, which takes fewer or more of
+    them in a network that has learnt.
     """
-    return {
-        name: float(np.median([_share(rule, origin) for origin in rule.origins]))
-        for name, rule in networks.items()
-    }
+    few = {name: rule for name, rule in networks.items() if rule.history.optimisers}
+    taken: dict[str, list[list[float]]] = {name: [] for name in few}
+    for _ in range(REPEATS):
+        for name, rule in few.items():
+            part = _part(rule, data)
+            trained = ((1, part), (1, 2 * part), (_some_epochs(rule), part))
+            times = [_seconds(rule, epochs, _some(images, data)) for epochs, images in trained]
+            taken[name].append(times)
+    found = {}
+    for name, rule in networks.items():
+        if name not in few:
+            found[name] = _seconds(rule, 1, _some(len(data.train_labels), data))
+            continue
+        one, twice, more = (min(times) for times in zip(*taken[name], strict=True))
+        parts = len(data.train_labels) / _part(rule, data)
+        epoch = max(more - one, 0) / (_some_epochs(rule) - 1)
+        later = parts * (rule.config.epochs - 1) * epoch
+        found[name] = one + (parts - 1) * max(twice - one, 0) + later
+    return found
 
 
-def _share(rule: Rule, origin: dict) -> float:
-    return origin["seconds"] / origin.get("seeds", rule.seeds_of_a_job(rule.config))
+def _part(rule: Rule, data: Dataset) -> int:
+    """How many images are timed: enough batches, and there are twice as many."""
+    images = len(data.train_labels)
+    return min(max(images // PARTS, BATCHES * rule.config.batch_size), images // 2)
+
+
+def _some_epochs(rule: Rule) -> int:
+    """Enough that what is computed once does not hide what an epoch takes."""
+    return min(max(3, rule.config.epochs // 5), MOST_EPOCHS)
+
+
+def _some(images: int, data: Dataset) -> Dataset:
+    """So many training images, and next to no test images."""
+    few = {"test_images": data.test_images[:TESTED], "test_labels": data.test_labels[:TESTED]}
+    return replace(spread(data, images), **few)
+
+
+def _seconds(rule: Rule, epochs: int, data: Dataset) -> float:
+    """Of a training of so many epochs, a seed."""
+    config = rule.config.of_seeds(rule.config.first_seed, TOGETHER)
+    fresh = type(rule)(config.model_copy(update={"epochs": epochs}))
+    start = perf_counter()
+    fresh.fit(data)
+    return (perf_counter() - start) / TOGETHER
 
 
 def cost_of_an_epoch(rule: Rule, data: Dataset) -> Cost:
@@ -65,11 +111,11 @@ def costs_table(
 ) -> pd.DataFrame:
     """What each rule costs for one seed, and when it first reached an accuracy.
 
-    Per epoch: seconds on the machine that trained it, and operations in thousands of millions.
+    Per epoch: seconds as `seconds_a_seed` has them, and operations in thousands of millions.
     Memory in MB, as `cost_of_an_epoch` has it. Then the epochs until the test accuracy first
     reached each of MARKS, mean over the seeds that did, and what the one in the middle took. A
     dash: no seed did, or it is not asked: of rules whose layers or stages learn one after the
-    other, of twins, whose networks have a curve each, and of rules that are not watched. Rules
+    other, and of rules that are not watched. Of twins the curve is that of what predicts. Rules
     that are solved at once have no epochs, and no row.
     """
     rows = {}
@@ -101,13 +147,17 @@ def epochs_to(rule: Rule) -> dict[float, float]:
 
     NaN where no seed did, and where `costs_table` does not ask.
     """
-    curves = list(rule.history.starting_with("test_accuracy/").values())
+    curves = rule.history.starting_with("test_accuracy/")
+    predicts = getattr(rule.config, "predictor", "")  # of twins: "first", "second" or "mean"
+    if predicts in curves:
+        curves = {predicts: curves[predicts]}
     sequential = getattr(rule.config, "training", "") == "sequential"
-    if sequential or len(curves) != 1 or len(curves[0]) != rule.config.epochs:
+    curve = next(iter(curves.values())) if len(curves) == 1 else ()
+    if sequential or len(curve) != rule.config.epochs:
         return dict.fromkeys(MARKS, float("nan"))
     found = {}
     for mark in MARKS:
-        reached = curves[0] >= mark
+        reached = curve >= mark
         epochs = reached.argmax(0)[reached.any(0)] + 1
         found[mark] = float(epochs.mean()) if len(epochs) else float("nan")
     return found

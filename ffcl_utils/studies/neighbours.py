@@ -34,6 +34,9 @@ PROBES = 2000  # test images on which first layers are compared
 LEARNT_FROM = 5000  # training images from which a layer's class means are taken
 _OF_LAYER = ("hoyer", "sharing", "size", "members")  # figures of layer 1, in this order
 NOTEBOOK, ACCURACY = "12_neighbours", "test_accuracy"
+FFCL = "FFCL"
+# Its stages by their names in its history.
+STAGES = {"local": "each layer pair", "global": "the last layer pair", "all": "a new output"}
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,37 @@ def learning(networks: dict[str, Rule], data: Dataset) -> dict[str, Learning]:
         )
         for name in shown
     }
+
+
+def crossing(networks: dict[str, Rule], data: Dataset) -> list[str]:
+    """The rows whose gradients cross layers although the rule says that none does, or the reverse.
+
+    In the trained networks; those of which no figure is left have diverged, and are not asked.
+    """
+    some, found = spread(data), []
+    for name, rule in networks.items():
+        across = locality.off_layer_gradient(rule.example_losses(some), rule.layers())
+        known = across[across.isfinite()]
+        if len(known) and bool((known > 0).any()) is rule.local:
+            found.append(name)
+    return found
+
+
+def stages(networks: dict[str, Rule]) -> dict[str, np.ndarray]:
+    """Metrics: the test accuracy (S,) of FFCL when each of its stages ended; none without FFCL."""
+    if FFCL not in networks:
+        return {}
+    curves = networks[FFCL].history.starting_with(f"{ACCURACY}/")
+    return {f"{FFCL}/{ACCURACY}_after/{said}": curves[name][-1] for name, said in STAGES.items()}
+
+
+def after_stages(networks: dict[str, Rule]) -> pd.DataFrame:
+    """`stages` as a table, in %: a row a stage, mean and std over the seeds (of one: NaN)."""
+    rows = {}
+    for name, values in stages(networks).items():
+        spread_of = values.std(ddof=1) if len(values) > 1 else np.nan
+        rows[name.rpartition("/")[2]] = {"mean": 100 * values.mean(), "std": 100 * spread_of}
+    return pd.DataFrame(rows, index=["mean", "std"]).T.rename_axis("stage").round(2)
 
 
 def likeness(measured: dict[str, Measured]) -> np.ndarray:

@@ -32,7 +32,7 @@ TRAINING_SECONDS = 5
 NOTEBOOK_MINUTES = 120
 # Of a job, in MiB, by whether its data are a subset.
 TRAINING_MEMORY = {False: 3000, True: 1500}
-NOTEBOOK_MEMORY = {False: 4000, True: 1500}
+NOTEBOOK_MEMORY = 1500  # where its data are a subset
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _notebook_job(
             *(word for pair in pairs for word in ("-p", pair)),
         ],
         needs=needs,
-        mem_mb=NOTEBOOK_MEMORY[subset],
+        mem_mb=NOTEBOOK_MEMORY if subset else run.entry.memory,
         minutes=minutes,
         seconds=seconds,
     )  # fmt: skip

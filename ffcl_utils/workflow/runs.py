@@ -43,6 +43,7 @@ class RunEntry(BaseModel):
     paper_snapshots: list[str] | None = None
     seconds: int = 60
     paper_seconds: int = 0
+    memory: int = 4000
     needs: list[str] = []
     same_as: str = ""
     parameters: dict = {}

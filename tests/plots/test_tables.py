@@ -1,6 +1,6 @@
 """Figures of tables show their input; empty tables and seeds without a figure do not stop them."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
@@ -300,6 +300,18 @@ def test_points_stand_at_their_cost_and_mean_error(words):
     assert low > high  # small errors at the top
     assert {"10", "20", "50", "100"} <= {tick.get_text() for tick in axis.get_xticklabels()}
     assert "nothing to show" in words(plots.error_over_cost({}, "x", "t", "n"))
+
+
+def test_numbers_of_close_points_stand_apart(words):
+    """Six points within a few dots of one another, and a far one that sets the axes."""
+    accuracy = {f"rule {k}": np.array([0.95 + 0.0005 * k]) for k in range(6)}
+    points = {name: (50.0 + k, value) for k, (name, value) in enumerate(accuracy.items())}
+    figure = plots.error_over_cost(points | {"far": (5.0, np.array([0.5]))}, "seconds", "t", "n")
+    words(figure)
+    figure.canvas.draw()
+    boxes = [note.get_window_extent() for note in figure.axes[0].texts]
+    assert len(boxes) == 7
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 @pytest.mark.parametrize("count", [1, 4, 25])

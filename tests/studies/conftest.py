@@ -22,7 +22,6 @@ def neighbours(few):
         layers = narrow if config.rule in ("backprop", "random_layers") else {}
         trained[name] = rules.rule(config.rule)(config.model_copy(update=layers))
         trained[name].fit(few)
-        trained[name].origins = [{"seconds": 3.0, "seeds": 2}] * 2
     return trained
 
 

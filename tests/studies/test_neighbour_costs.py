@@ -5,17 +5,70 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from ffcl_utils import rules
 from ffcl_utils.learning.history import History
 from ffcl_utils.studies import neighbour_costs as study
+from ffcl_utils.studies.neighbour_rows import ROWS
 from tests.small import small_config, small_rule
 
 
-def test_seconds_are_those_of_the_job_in_the_middle_shared_among_its_seeds():
-    rule = SimpleNamespace(config=None, seeds_of_a_job=lambda _: 5)
-    rule.origins = [{"seconds": 10.0, "seeds": 2}, {"seconds": 30.0}, {"seconds": 900.0}]
-    assert study.seconds_a_seed({"one": rule}) == {"one": 6}
+class Timed:
+    """A rule whose training takes seconds that are known.
+
+    For a seed 7 once, 2 an image once and half a second an image and epoch.
+    """
+
+    clock = 0.0
+
+    def __init__(self, config):
+        self.config = config
+
+    def fit(self, data):
+        images = len(data.train_labels)
+        taken = 7 + 2 * images + 0.5 * images * self.config.epochs
+        Timed.clock += self.config.seeds * taken
+
+
+@pytest.mark.parametrize("epochs", [1, 9, 40, 1200])
+@pytest.mark.parametrize("batch_size", [1, 20, 400])
+def test_seconds_are_those_of_the_whole_training(few, monkeypatch, epochs, batch_size):
+    """What is computed once counts once, and what is solved at once has a single epoch."""
+    monkeypatch.setattr(study, "perf_counter", lambda: Timed.clock)
+    rule = Timed(small_config("backprop", epochs=epochs, seeds=1, batch_size=batch_size))
+    images = len(few.train_labels)
+    rule.history = SimpleNamespace(optimisers=["Adam"])
+    whole = 7 + 2 * images + 0.5 * images * epochs
+    assert study.seconds_a_seed({"one": rule}, few) == {"one": pytest.approx(whole)}
+    rule.history = SimpleNamespace(optimisers=[])
+    solved = 7 + 2.5 * images
+    assert study.seconds_a_seed({"one": rule}, few) == {"one": pytest.approx(solved)}
+
+
+def test_few_images_are_trained_with_for_few_epochs(few, monkeypatch):
+    """A 30th of the images or five batches, twice as many once, ten epochs at most; two seeds."""
+    asked = []
+    monkeypatch.setattr(Timed, "fit", lambda self, data: asked.append((self.config, data)))
+    rule = Timed(small_config("backprop", epochs=1200, seeds=1, batch_size=4))
+    rule.history = SimpleNamespace(optimisers=["Adam"])
+    study.seconds_a_seed({"one": rule}, few)
+    trained = [(config.epochs, len(data.train_labels)) for config, data in asked]
+    assert trained == study.REPEATS * [(1, 20), (1, 40), (10, 20)]
+    assert all(config.seeds == 2 and len(data.test_labels) == 10 for config, data in asked)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_row_can_be_timed(name, few, monkeypatch):
+    """With its own settings at smoke, and not trained itself."""
+    monkeypatch.setattr(study, "REPEATS", 1)
+    row = ROWS[name]
+    epochs = {"sweeps": 5} if "sweeps" in row.settings else {}
+    rule = small_rule(row.rule, **(row.settings | epochs))
+    rule.history = SimpleNamespace(optimisers=[] if "mse" in row.settings.values() else ["Adam"])
+    before = [tensor.clone() for tensor in rule.tensors().values()]
+    assert 0 < study.seconds_a_seed({name: rule}, few)[name] < np.inf
+    assert all(map(torch.equal, before, rule.tensors().values()))
 
 
 def test_an_epoch_of_backpropagation_by_hand(few):
@@ -71,10 +124,10 @@ def test_a_relaxation_costs_more_than_backpropagation_on_its_network(few):
     assert ours > theirs
 
 
-def watched(curve, epochs=None, training="simultaneous"):
+def watched(curve, epochs=None, training="simultaneous", **settings):
     """What `epochs_to` looks at: a curve (E, S) and the settings of the training."""
     history = History((0, 1), {"test_accuracy/all": np.array(curve)}, [])
-    config = SimpleNamespace(epochs=epochs or len(curve), training=training)
+    config = SimpleNamespace(epochs=epochs or len(curve), training=training, **settings)
     return SimpleNamespace(history=history, config=config)
 
 
@@ -89,9 +142,17 @@ def test_epochs_are_those_at_which_a_mark_was_first_reached():
         assert all(np.isnan(value) for value in study.epochs_to(other).values())
 
 
+def test_the_curve_of_twins_is_that_of_the_one_that_predicts():
+    twins = watched([[0.1, 0.1], [0.1, 0.1]], predictor="mean")
+    twins.history.values["test_accuracy/mean"] = np.array([[0.91, 0.5], [0.9, 0.95]])
+    assert study.epochs_to(twins)[0.9] == 1.5
+    twins.config.predictor = "cross_entropy"  # as CaFo's: no name of a curve
+    assert all(np.isnan(value) for value in study.epochs_to(twins).values())
+
+
 def test_the_table_multiplies_epochs_by_what_one_costs(neighbours, few, monkeypatch):
     monkeypatch.setattr(study, "MARKS", (0.0, 0.0, 1.1))
-    seconds = study.seconds_a_seed(neighbours)
+    seconds = dict.fromkeys(neighbours, 1.5)
     table = study.costs_table(neighbours, seconds, few)
     assert list(table.index) == list(neighbours)
     row = table.loc["predsim"]
@@ -99,7 +160,7 @@ def test_the_table_multiplies_epochs_by_what_one_costs(neighbours, few, monkeypa
     assert row["0 %"] == 1 and row["110 %"] == "–"
     cost = study.cost_of_an_epoch(neighbours["predsim"], few)
     assert row["operations an epoch"] == pytest.approx(cost.operations / 1e9, abs=0.05)
-    assert table.loc["mirror contrast", "0 %"] == "–"  # twins: a curve each
+    assert table.loc["mirror contrast", "0 %"] == 1  # the curve of what predicts
 
 
 @pytest.mark.parametrize("epochs", [1, 3])

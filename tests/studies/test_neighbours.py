@@ -14,9 +14,9 @@ from ffcl_utils.analysis.similarity import linear_cka
 from ffcl_utils.claims.ledger import ledger
 from ffcl_utils.config import PRESETS, ConfigError
 from ffcl_utils.paths import ROOT
-from ffcl_utils.studies import neighbour_costs
+from ffcl_utils.rules.base import right
 from ffcl_utils.studies import neighbours as study
-from ffcl_utils.studies.neighbour_rows import CONTROLS, ROWS, configure
+from ffcl_utils.studies.neighbour_rows import CONTROLS, RATE, ROWS, configure
 from ffcl_utils.workflow.runs import run
 from tests.small import small_config
 
@@ -32,6 +32,8 @@ def test_every_row_has_valid_settings_and_as_many_seeds(preset, rows):
     configs = configure(preset, rows)
     assert {c.seeds for c in configs.values()} == {{"smoke": 2, "short": 3, "paper": 5}[preset]}
     assert all(rows in ROWS[name].rows for name in configs)
+    if preset == "paper":  # where local losses see shifted images in any case
+        configs = {name: c for name, c in configs.items() if not name.endswith(", shifts")}
     assert len({repr(c.settings()) + c.rule for c in configs.values()}) == len(configs)
 
 
@@ -60,13 +62,29 @@ def test_backprop_differs_from_what_it_is_held_against_in_its_errors_alone():
         assert plain.errors == "backpropagated" and changed == ours.settings()
 
 
+@pytest.mark.parametrize("shifts", ["", ", shifts"])
 @pytest.mark.parametrize("preset", PRESETS)
-def test_backprop_has_predsims_network_and_all_that_it_learns_with(preset):
+def test_backprop_has_predsims_network_and_all_that_it_learns_with(preset, shifts):
     configs = configure(preset, "all")
-    ours, plain = configs["predsim"], configs["backprop, predsim's network"]
+    ours, plain = configs[f"predsim{shifts}"], configs[f"backprop, predsim's network{shifts}"]
     differ = {"local_loss": "none", "across": True}
     assert plain.settings() == ours.settings() | differ
     assert ROWS["backprop, predsim's network"].rows == ("all",)
+
+
+def test_rows_that_end_in_shifts_differ_in_these_alone():
+    configs = configure("short", "all")
+    for name in ("pred", "sim", "predsim", "backprop, predsim's network"):
+        plain, shifted = (configs[name + end].settings() for end in ("", ", shifts"))
+        assert shifted == plain | {"shift": 2} and plain["shift"] == 0
+
+
+def test_backprop_has_a_rate_of_its_own_at_short_alone():
+    """One of the three that benchmarks/validation.py tries; at paper that of its paper."""
+    rates = {preset: configure(preset, "few")["backprop"].learning_rate for preset in PRESETS}
+    assert rates["short"] == ROWS["backprop"].short["learning_rate"] == RATE
+    assert rates["smoke"] == rules.configure("backprop", "smoke").learning_rate
+    assert rates["paper"] == 1e-4
 
 
 def test_unknown_rows_are_one_line():
@@ -90,10 +108,9 @@ def test_a_class_that_was_not_learnt_is_nobodys_nearest():
 
 
 def test_a_table_has_what_was_measured(neighbours, measured):
-    seconds = neighbour_costs.seconds_a_seed(neighbours)
-    table = study.table(neighbours, measured, seconds)
+    table = study.table(neighbours, measured, dict.fromkeys(neighbours, 1.5))
     assert list(table.index) == ["backprop", "random layers", "mirror contrast", "predsim"]
-    assert (table["seconds"] == 1.5).all()  # one job of 3 seconds for two seeds
+    assert (table["seconds"] == 1.5).all()
     row = measured["predsim"]
     assert table.loc["predsim", "accuracy"] == pytest.approx(100 * row.accuracy.mean(), abs=0.006)
     assert len(table.loc["backprop", "layers alone"].split(", ")) == 2
@@ -131,7 +148,6 @@ def test_a_network_that_has_diverged_has_no_figures(few):
     rule = rules.rule("backprop")(small_config("backprop"))
     with torch.no_grad():
         rule.network.weights[0][0] = torch.nan
-    rule.origins = [{"seconds": 1.0, "seeds": 1}] * 2
     found = study.measure(rule, few)
     for values in (found.accuracy, found.hoyer, found.sharing, found.size, found.members):
         assert np.isnan(values[0]) and not np.isnan(values[1])
@@ -151,6 +167,30 @@ def test_metrics_have_every_claims_figure(measured):
     assert np.isnan(found["AR - backprop, AR's network/test_accuracy"]).all()
     expected = measured["predsim"].accuracy - measured["random layers"].accuracy
     assert np.array_equal(found["predsim - random layers/test_accuracy"], expected)
+
+
+def test_ffcl_is_read_when_each_stage_has_ended(few):
+    rule = rules.rule("ffcl")(small_config("ffcl", epochs=2))
+    rule.fit(few)
+    found = study.stages({"FFCL": rule})
+    accuracy = rule.history.values["test_accuracy/all"][-1]
+    assert len(found) == 3 and study.stages({}) == {}
+    curves = rule.history.values
+    for stage, said in (
+        ("local", "each layer pair"),
+        ("global", "the last layer pair"),
+        ("all", "a new output"),
+    ):
+        expected = curves[f"test_accuracy/{stage}"][-1]
+        assert np.array_equal(found[f"FFCL/test_accuracy_after/{said}"], expected)
+    assert accuracy == pytest.approx(right(rule, few).double().mean(-1).numpy(), abs=1e-6)
+    table = study.after_stages({"FFCL": rule})
+    assert table.loc["a new output", "mean"] == pytest.approx(100 * accuracy.mean(), abs=0.006)
+    assert study.after_stages({}).empty
+    one = rules.rule("ffcl")(small_config("ffcl", epochs=1, seeds=1))
+    one.fit(few)
+    alone = study.after_stages({"FFCL": one})
+    assert alone["mean"].notna().all() and alone["std"].isna().all()
 
 
 def test_the_worst_relaxation_and_the_best_other_cell_are_those_of_each_seed():
@@ -186,6 +226,13 @@ def test_the_diagram_shows_a_way_back_and_local_losses(neighbours, few):
     assert list(found["backprop"].losses.values()) == [["layer 1", "layer 2", "output"]]
     relaxed = {"AR": neighbours["predsim"], "backprop, AR's network": neighbours["backprop"]}
     assert list(study.learning(relaxed, few)) == ["backprop, AR's network", "AR"]
+
+
+def test_a_rule_that_breaks_its_word_on_locality_is_named(neighbours, few, monkeypatch):
+    assert study.crossing(neighbours, few) == []
+    monkeypatch.setattr(neighbours["random layers"], "local", False)
+    monkeypatch.setattr(neighbours["backprop"], "local", True)
+    assert study.crossing(neighbours, few) == ["backprop", "random layers"]
 
 
 def test_what_is_asked_is_asked_without_a_label(few, monkeypatch):

@@ -416,3 +416,13 @@ def test_a_notebook_that_works_long_at_paper_is_not_ended_before(project):
     job = planning._notebook_job(wanted, {}, [], project.results / "logs")
     assert job.seconds == 30_000 and job.minutes * 60 > 3 * job.seconds
     assert job.command[job.command.index("--minutes") + 1] == str(job.minutes)
+
+
+def test_a_notebook_has_the_memory_that_its_run_asks_for(project):
+    """With full data: subsets need less."""
+    folder = project.results
+    for dataset, memory in (("mnist", 7000), ("mnist_5k", planning.NOTEBOOK_MEMORY)):
+        entry = project.entries["a"].model_copy(update={"memory": 7000})
+        wanted = planning.Wanted("a", entry, folder / "a", {"preset": "short"})
+        configs = {"BP": rules.configure("backprop", "short", dataset=dataset)}
+        assert planning._notebook_job(wanted, configs, [], folder / "logs").mem_mb == memory

@@ -102,20 +102,23 @@ def sentences(found: pd.DataFrame) -> list[str]:
     """What to make of the table, in words whose figures are computed.
 
     found: a row a rule; columns accuracy (%), "way back" (bool), seconds (a seed). Rows that saw
-    shifted images are left out: the others did not see such.
+    shifted images are left out: the others did not see such. Backpropagation may have several rows,
+    each with another network or rate.
     """
     found = found[~found.index.str.endswith(SHIFTED)]
-    plain, chance = found.accuracy[BACKPROP], found.accuracy[RANDOM]
+    plain = found.accuracy[found.index.str.startswith(BACKPROP)]
+    gets = " to ".join(dict.fromkeys(f"{value:.1f}" for value in (plain.min(), plain.max())))
     said = [
-        f"Backpropagation gets {plain:.1f} % right, and layers that never learn {chance:.1f} %."
+        f"Backpropagation gets {gets} % right{', by its network' if len(plain) > 1 else ''}, and "
+        f"layers that never learn {found.accuracy[RANDOM]:.1f} %."
     ]
     forward = found[~found["way back"].astype(bool)].drop(index=RANDOM)
     best = forward.accuracy.idxmax()
-    apart = forward.accuracy[best] - plain
+    apart = forward.accuracy[best] - plain.max()
     side = "above" if apart >= 0 else "below"
     said.append(
         f"Of the rules that send nothing back through the layers, *{best}* is the most accurate: "
-        f"{forward.accuracy[best]:.1f} %, {abs(apart):.1f} points {side} backpropagation."
+        f"{forward.accuracy[best]:.1f} %, {abs(apart):.1f} points {side} *{plain.idxmax()}*."
     )
     near = forward[forward.accuracy >= forward.accuracy[best] - NEAR]
     quick = near.seconds.astype(float).idxmin()

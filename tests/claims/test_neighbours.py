@@ -45,10 +45,19 @@ def test_sentences_are_what_the_table_says():
     assert sentences(made_up()) == [
         "Backpropagation gets 98.0 % right, and layers that never learn 80.0 %.",
         "Of the rules that send nothing back through the layers, *predsim* is the most accurate: "
-        "98.5 %, 0.5 points above backpropagation.",
+        "98.5 %, 0.5 points above *backprop*.",
         "Of these rules, the quickest that is at most 1 point below *predsim* is *FF*, "
         "with 30 seconds of training a seed.",
     ]
+
+
+def test_a_rule_is_compared_with_the_best_backpropagation():
+    table = made_up()
+    table.loc["backprop, another network"] = table.loc["backprop"].replace(98.0, 98.8)
+    table.loc["backprop, shifts"] = table.loc["backprop"].replace(98.0, 99.5)
+    first, second, _ = sentences(table)
+    assert first.startswith("Backpropagation gets 98.0 to 98.8 % right, by its network, and layers")
+    assert second.endswith("98.5 %, 0.3 points below *backprop, another network*.")
 
 
 def test_rules_that_saw_shifted_images_are_not_compared():
@@ -58,7 +67,7 @@ def test_rules_that_saw_shifted_images_are_not_compared():
 
 def test_a_best_rule_below_backprop_is_said_to_be_below():
     table = made_up().drop(index="predsim")
-    assert "97.6 %, 0.4 points below backpropagation" in sentences(table)[1]
+    assert "97.6 %, 0.4 points below *backprop*." in sentences(table)[1]
 
 
 def test_every_rule_has_a_row_the_most_accurate_first(tmp_path):

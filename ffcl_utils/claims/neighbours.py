@@ -42,7 +42,7 @@ def for_page(folder: Path, claims: list[dict]) -> str:
     found = found.sort_values("accuracy", ascending=False)
     columns = {
         "rule": list(found.index),
-        "test accuracy, %": _accuracies(found),
+        "test accuracy, %": [_result(found, name) for name in found.index],
         "published": [_text(value) for value in found.published],
         "verdict": [_verdicts(name, claims) for name in found.index],
         "local": map(_yes, found.local),
@@ -56,17 +56,17 @@ def for_page(folder: Path, claims: list[dict]) -> str:
         for title, values in asked.items():
             columns[title] = [_number(values.get(name)) for name in found.index]
     paper = paper_beside(folder)
+    clothes = _table_of(folder / CLOTHES, SHORT)
     others = {
         "at *paper*, %": _table_of(paper / RUN, PAPER) if paper else None,
-        "Fashion-MNIST, %": _table_of(folder / CLOTHES, SHORT),
+        "Fashion-MNIST, %": clothes,
     }
     for title, other in others.items():
         if other is not None:
-            theirs = dict(zip(other.index, _accuracies(other), strict=True))
-            columns[title] = [theirs.get(name, "") for name in found.index]
+            columns[title] = [_result(other, name) for name in found.index]
     rows = [columns, ["---"] * len(columns), *zip(*columns.values(), strict=True)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"{' '.join(sentences(found))}\n\n{table}"
+    return f"{' '.join(sentences(found, clothes))}\n\n{table}"
 
 
 def _verdicts(name: str, claims: list[dict]) -> str:
@@ -89,36 +89,40 @@ def _table_of(folder: Path, preset: str) -> pd.DataFrame | None:
     return pd.read_csv(folder / "rules.csv", index_col=0)
 
 
-def _accuracies(found: pd.DataFrame) -> list[str]:
-    pairs = zip(found.accuracy, found["std"], strict=True)
-    return [f"{accuracy:.2f}{_spread(deviation)}" for accuracy, deviation in pairs]
+def _result(found: pd.DataFrame, name: str) -> str:
+    """Accuracy and standard deviation of a row; "" where there is none."""
+    if name not in found.index:
+        return ""
+    deviation = found["std"][name]
+    return f"{found.accuracy[name]:.2f}{'' if pd.isna(deviation) else f' ± {deviation:.2f}'}"
 
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
-def sentences(found: pd.DataFrame) -> list[str]:
+def sentences(found: pd.DataFrame, clothes: pd.DataFrame | None = None) -> list[str]:
     """What to make of the table, in words whose figures are computed.
 
-    found: a row a rule; columns accuracy (%), "way back" (bool), seconds (a seed). Rows that saw
-    shifted images are left out: the others did not see such. Backpropagation may have several rows,
-    each with another network or rate.
+    found: a row a rule; columns accuracy (%), std, "way back" (bool), seconds (a seed). Rows that
+    saw shifted images are compared with each other alone. Backpropagation may have several rows,
+    each with another network or rate. clothes: the same of Fashion-MNIST.
     """
-    found = found[~found.index.str.endswith(SHIFTED)]
+    is_shifted = found.index.str.endswith(SHIFTED)
+    shifted, found = found[is_shifted], found[~is_shifted]
     plain = found.accuracy[found.index.str.startswith(BACKPROP)]
     gets = " to ".join(dict.fromkeys(f"{value:.1f}" for value in (plain.min(), plain.max())))
     said = [
-        f"Backpropagation gets {gets} % right{', by its network' if len(plain) > 1 else ''}, and "
-        f"layers that never learn {found.accuracy[RANDOM]:.1f} %."
+        f"On images as they are, backpropagation gets {gets} % right"
+        f"{', by its network' if len(plain) > 1 else ''}, and dense layers that never learn, under "
+        f"an output that does, {found.accuracy[RANDOM]:.1f} %."
     ]
-    forward = found[~found["way back"].astype(bool)].drop(index=RANDOM)
+    forward = _forward(found)
     best = forward.accuracy.idxmax()
-    apart = forward.accuracy[best] - plain.max()
-    side = "above" if apart >= 0 else "below"
     said.append(
-        f"Of the rules that send nothing back through the layers, *{best}* is the most accurate: "
-        f"{forward.accuracy[best]:.1f} %, {abs(apart):.1f} points {side} *{plain.idxmax()}*."
+        f"Of the rules that send nothing back through the layers, *{best}* is the most accurate, "
+        f"with {_result(forward, best)} % where *{plain.idxmax()}* has "
+        f"{_result(found, plain.idxmax())} %."
     )
     near = forward[forward.accuracy >= forward.accuracy[best] - NEAR]
     quick = near.seconds.astype(float).idxmin()
@@ -126,11 +130,23 @@ def sentences(found: pd.DataFrame) -> list[str]:
         f"Of these rules, the quickest that is at most {NEAR:g} point below *{best}* is *{quick}*, "
         f"with {float(near.seconds[quick]):.0f} seconds of training a seed."
     )
+    if len(shifted):
+        names = list(shifted.accuracy.sort_values(ascending=False).index[:2])
+        pairs = " and ".join(f"*{name}* ({_result(shifted, name)} %)" for name in names)
+        said.append(f"On shifted images, {pairs} lead.")
+    if clothes is not None:
+        leads = _forward(clothes).accuracy.idxmax()
+        said.append(
+            f"On Fashion-MNIST, *{leads}* is the most accurate of the rules without a way back, "
+            f"with {_result(clothes, leads)} % where *{BACKPROP}* has "
+            f"{_result(clothes, BACKPROP)} %."
+        )
     return said
 
 
-def _spread(deviation: float) -> str:
-    return "" if pd.isna(deviation) else f" ± {deviation:.2f}"
+def _forward(found: pd.DataFrame) -> pd.DataFrame:
+    """The rows that learn, and send nothing back through the layers."""
+    return found[~found["way back"].astype(bool)].drop(index=RANDOM)
 
 
 def _yes(value: object) -> str:

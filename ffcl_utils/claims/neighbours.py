@@ -1,5 +1,6 @@
-"""The table of all learning rules as text: from what notebook 12 left, for docs/neighbours.md."""
+"""The table of all learning rules as text: what notebook 12 left, for its page and the README."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -26,11 +27,12 @@ ABOUT = {
     "N10": "unsupervised FF, convolutional",
 }
 SHIFTED = ", shifts"  # how the names of rows end that see shifted images
+CONVOLUTIONAL = ("CaFo", "unsupervised FF, convolutional")  # how those of convolutions begin
 NEAR = 1.0  # percentage points within which a rule is as good as the best for a first try
 
 
 def for_page(folder: Path, claims: list[dict]) -> str:
-    """What stands between the markers of the page: three sentences, and a row a rule.
+    """What stands between the markers of the page: some sentences, and a row a rule.
 
     folder: of a preset's results. claims: rows of `assess_both` of it. Where notebook 12 has not
     been run, or with other settings than those of the short preset, a sentence says so. The columns
@@ -64,9 +66,31 @@ def for_page(folder: Path, claims: list[dict]) -> str:
     for title, other in others.items():
         if other is not None:
             columns[title] = [_result(other, name) for name in found.index]
+    return f"{' '.join(sentences(found, clothes))}\n\n{_markdown(columns)}"
+
+
+def in_brief(folder: Path) -> str:
+    """For the README: one variant of each rule, and few columns; a sentence without a result."""
+    found = _table_of(folder / RUN, SHORT)
+    if found is None:
+        return NOTHING
+    found = found.sort_values("accuracy", ascending=False)
+    clothes = _table_of(folder / CLOTHES, SHORT)
+    if clothes is not None:  # which has one variant of each
+        found = found[found.index.isin(clothes.index)]
+    found = found[~found.index.str.startswith(f"{BACKPROP},")]
+    columns = {
+        "rule": list(found.index),
+        "test accuracy, %": [_result(found, name) for name in found.index],
+        "way back": map(_yes, found["way back"]),
+        "seconds": [f"{value:.0f}" for value in found.seconds],
+    }
+    return _markdown(columns)
+
+
+def _markdown(columns: dict[str, Iterable[str]]) -> str:
     rows = [columns, ["---"] * len(columns), *zip(*columns.values(), strict=True)]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"{' '.join(sentences(found, clothes))}\n\n{table}"
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _verdicts(name: str, claims: list[dict]) -> str:
@@ -112,18 +136,21 @@ def sentences(found: pd.DataFrame, clothes: pd.DataFrame | None = None) -> list[
     shifted, found = found[is_shifted], found[~is_shifted]
     plain = found.accuracy[found.index.str.startswith(BACKPROP)]
     gets = " to ".join(dict.fromkeys(f"{value:.1f}" for value in (plain.min(), plain.max())))
+    floor = found.accuracy[RANDOM]
+    below = found.index[found.accuracy <= floor].drop(RANDOM)
     said = [
         f"On images as they are, backpropagation gets {gets} % right"
         f"{', by its network' if len(plain) > 1 else ''}, and dense layers that never learn, under "
-        f"an output that does, {found.accuracy[RANDOM]:.1f} %."
+        f"an output that does, {floor:.1f} %."
     ]
+    if len(below):
+        said.append(f"No more than that get {_names(below)}.")
     forward = _forward(found)
-    best = forward.accuracy.idxmax()
     said.append(
-        f"Of the rules that send nothing back through the layers, *{best}* is the most accurate, "
-        f"with {_result(forward, best)} % where *{plain.idxmax()}* has "
-        f"{_result(found, plain.idxmax())} %."
+        "Of the rules that send nothing back through the layers, the most accurate on these images "
+        f"is {_leads(forward)}. *{plain.idxmax()}* has {_result(found, plain.idxmax())} %."
     )
+    best = forward.accuracy.idxmax()
     near = forward[forward.accuracy >= forward.accuracy[best] - NEAR]
     quick = near.seconds.astype(float).idxmin()
     said.append(
@@ -135,13 +162,29 @@ def sentences(found: pd.DataFrame, clothes: pd.DataFrame | None = None) -> list[
         pairs = " and ".join(f"*{name}* ({_result(shifted, name)} %)" for name in names)
         said.append(f"On shifted images, {pairs} lead.")
     if clothes is not None:
-        leads = _forward(clothes).accuracy.idxmax()
         said.append(
-            f"On Fashion-MNIST, *{leads}* is the most accurate of the rules without a way back, "
-            f"with {_result(clothes, leads)} % where *{BACKPROP}* has "
-            f"{_result(clothes, BACKPROP)} %."
+            "On Fashion-MNIST, the most accurate of the rules without a way back is "
+            f"{_leads(_forward(clothes))}. *{BACKPROP}* has {_result(clothes, BACKPROP)} %."
         )
     return said
+
+
+def _leads(found: pd.DataFrame) -> str:
+    """The most accurate row with its figure; where it has convolutions, the best other one too."""
+    best = found.accuracy.idxmax()
+    if not best.startswith(CONVOLUTIONAL):
+        return f"*{best}* with {_result(found, best)} %"
+    dense = found.accuracy[~found.index.str.startswith(CONVOLUTIONAL)].idxmax()
+    return (
+        f"*{best}*, which has convolutions, with {_result(found, best)} %; of dense networks it is "
+        f"*{dense}* with {_result(found, dense)} %"
+    )
+
+
+def _names(rows: pd.Index) -> str:
+    """In a sentence: *one*, *two* and *three*."""
+    *others, last = (f"*{name}*" for name in rows)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _forward(found: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,8 @@ from ffcl_utils.errors import UserError
 from ffcl_utils.files import write_whole
 
 BESIDE = "at short"  # the column of figures and verdicts at short, beside those at paper
-PAGE, RELATED_PAGE = "docs/claims.md", "docs/related.md"  # of all claims; of related works
+# Of all claims; of all learning rules; of related works.
+PAGE, RULES_PAGE, RELATED_PAGE = "docs/claims.md", "docs/neighbours.md", "docs/related.md"
 START, END = "<!-- claims: generated from results/ -->", "<!-- end of claims -->"
 # The claims that a first look needs: accuracy and decay of the twins; accuracy, sparsity and
 # ensembles of FF; how far twins get, and what it brings that they meet.
@@ -138,15 +139,16 @@ def headlines(rows: list[dict]) -> list[dict]:
     return [row for row in rows if row["id"] in HEADLINES]
 
 
-def for_readme(rows: list[dict], related: str) -> str:
-    """What stands between the README's markers: what was found, the headline claims, and the table
-    of related works."""
+def for_readme(rows: list[dict], rules: str, related: str) -> str:
+    """What stands between the README's markers: what was found, the headline claims, and the tables
+    of learning rules and of related works."""
     found = "\n".join(f"- {sentence}" for sentence in sentences(rows))
     few = headlines(rows)
     table = markdown_table(few, links=True, brief=True)
     more = f"These are {len(few)} of the {len(rows)} claims: [all, with the rule of each]({PAGE})."
+    side = f"One variant of each learning rule ([all, and what to try next]({RULES_PAGE})):"
     works = f"Related works ([their claims]({RELATED_PAGE})):"
-    return f"{found}\n\n{table}\n\n{more}\n\n{works}\n\n{related}"
+    return "\n\n".join((found, table, more, side, rules, works, related))
 
 
 def for_page(rows: list[dict]) -> str:

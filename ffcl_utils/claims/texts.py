@@ -15,8 +15,8 @@ def texts(folder: Path) -> dict[str, str]:
     folder = published_with(folder)
     rows = assess_both(folder)
     return {
-        "README.md": tables.for_readme(rows, related.table(rows)),
+        "README.md": tables.for_readme(rows, neighbours.in_brief(folder), related.table(rows)),
         tables.PAGE: tables.for_page(rows),
-        "docs/neighbours.md": neighbours.for_page(folder, rows),
+        tables.RULES_PAGE: neighbours.for_page(folder, rows),
         tables.RELATED_PAGE: related.for_page(rows),
     }

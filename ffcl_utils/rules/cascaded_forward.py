@@ -34,7 +34,8 @@ class Config(RuleConfig):
     What deviates: Adam on mini-batches, with a learning rate that falls to 0, stands for full-batch
     steps; at the paper preset their number is the authors' 5000 for each block. Batch norm has
     nothing to learn, and for evaluation it is frozen at the statistics of the training images,
-    where the authors' goes on with those of the test batch. Not known, and chosen here: e is the
+    where the authors' goes on with those of the test batch. With "mse" the blocks' scores are added
+    as they are, not their softmaxes. Not known, and chosen here: e is the
     error of the softmax of the block's own predictor, which learns along with the block, one block
     after the other; how B and the convolutions are drawn, the frame of one pixel around an image,
     the scaling of images, and for "dfa" all numbers of the training.

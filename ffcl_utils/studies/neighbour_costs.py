@@ -109,32 +109,47 @@ def _gradients(phase: Phase, visits: PerSeed) -> tuple[torch.Tensor, ...]:
 def costs_table(
     networks: dict[str, Rule], seconds: dict[str, float], data: Dataset
 ) -> pd.DataFrame:
-    """What each rule costs for one seed, and when it first reached an accuracy.
+    """What each rule costs for one seed.
 
     Per epoch: seconds as `seconds_a_seed` has them, and operations in thousands of millions.
-    Memory in MB, as `cost_of_an_epoch` has it. Then the epochs until the test accuracy first
-    reached each of MARKS, mean over the seeds that did, and what the one in the middle took. A
-    dash: no seed did, or it is not asked: of rules whose layers or stages learn one after the
-    other, and of rules that are not watched. Of twins the curve is that of what predicts. Rules
-    that are solved at once have no epochs, and no row.
+    Memory in MB, as `cost_of_an_epoch` has it. Rules that are solved at once have no epochs, and no
+    row.
     """
     rows = {}
     for name, rule in networks.items():
-        epochs = rule.config.epochs
         if not rule.history.optimisers:
             continue
         cost = cost_of_an_epoch(rule, data)
-        operations, time = cost.operations / 1e9, seconds[name] / epochs
         rows[name] = {
-            "s an epoch": round(time, 2),
-            "operations an epoch": round(operations, 1),
+            "s an epoch": round(seconds[name] / rule.config.epochs, 2),
+            "operations an epoch": round(cost.operations / 1e9, 1),
             "memory": round(cost.memory / 1e6, 1),
         }
-        reached = epochs_to(rule)
-        rows[name] |= {f"{100 * mark:g} %": _or_dash(reached[mark], 1) for mark in MARKS}
-        middle = reached[MARKS[1]]
-        rows[name][f"s to {100 * MARKS[1]:g} %"] = _or_dash(middle * time, 1)
-        rows[name][f"operations to {100 * MARKS[1]:g} %"] = _or_dash(middle * operations, 0)
+    return pd.DataFrame(rows).T
+
+
+def reached_table(
+    networks: dict[str, Rule], costs: pd.DataFrame, accuracy: dict[str, np.ndarray]
+) -> pd.DataFrame:
+    """When each rule first reached an accuracy, and what that took: rows as those of `costs_table`.
+
+    accuracy: (S,) in the end, by row; NaN of a network that has diverged, which has reached
+    nothing, whatever it once had. For each of MARKS the epochs until the test accuracy first
+    reached it, mean over the seeds that did, and what so many epochs take: seconds, and operations
+    in thousands of millions. A dash: no seed did, or it is not asked: of rules whose layers or
+    stages learn one after the other, and of rules that are not watched. Of twins the curve is that
+    of what predicts.
+    """
+    rows = {}
+    for name, cost in costs.iterrows():
+        rows[name] = {}
+        for mark, epochs in epochs_to(networks[name], accuracy[name]).items():
+            at = f"{100 * mark:g} %"
+            rows[name] |= {
+                f"epochs to {at}": _or_dash(epochs, 1),
+                f"s to {at}": _or_dash(epochs * cost["s an epoch"], 1),
+                f"operations to {at}": _or_dash(epochs * cost["operations an epoch"], 0),
+            }
     return pd.DataFrame(rows).T
 
 
@@ -142,10 +157,10 @@ def _or_dash(value: float, digits: int) -> float | str:
     return "–" if np.isnan(value) else round(value, digits)
 
 
-def epochs_to(rule: Rule) -> dict[float, float]:
+def epochs_to(rule: Rule, accuracy: np.ndarray) -> dict[float, float]:
     """Epochs until the test accuracy first reached each of MARKS, mean over the seeds that did.
 
-    NaN where no seed did, and where `costs_table` does not ask.
+    NaN where no seed did, and where `reached_table` does not ask; accuracy as it has it.
     """
     curves = rule.history.starting_with("test_accuracy/")
     predicts = getattr(rule.config, "predictor", "")  # of twins: "first", "second" or "mean"
@@ -157,7 +172,7 @@ def epochs_to(rule: Rule) -> dict[float, float]:
         return dict.fromkeys(MARKS, float("nan"))
     found = {}
     for mark in MARKS:
-        reached = curve >= mark
+        reached = (curve >= mark) & ~np.isnan(accuracy)
         epochs = reached.argmax(0)[reached.any(0)] + 1
         found[mark] = float(epochs.mean()) if len(epochs) else float("nan")
     return found

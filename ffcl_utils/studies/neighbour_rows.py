@@ -78,7 +78,7 @@ ROWS = {
     "unsupervised FF, convolutional": Row("unsupervised_ff", {"cell": "convolutional"}, rows=ONE),
     "feedback alignment": Row("feedback_alignment", rows=ONE),
     "direct feedback": Row("feedback_alignment", {"feedback": "direct"}),
-    "AR": Row(AR, published="about 98", rows=RELAXED),
+    "AR": Row(AR, published="about 98 (not checked)", rows=RELAXED),
     "PC": Row(PC, rows=RELAXED),
     "AR, learned weights": _relaxed(AR, {"backward_weights": "learned"}),
     "AR, random weights": _relaxed(AR, {"backward_weights": "random"}),

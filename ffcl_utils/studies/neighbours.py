@@ -34,7 +34,7 @@ PROBES = 2000  # test images on which first layers are compared
 LEARNT_FROM = 5000  # training images from which a layer's class means are taken
 _OF_LAYER = ("hoyer", "sharing", "size", "members")  # figures of layer 1, in this order
 NOTEBOOK, ACCURACY = "12_neighbours", "test_accuracy"
-FFCL = "FFCL"
+FFCL, DIVERGED = "FFCL", "diverged"
 # Its stages by their names in its history.
 STAGES = {"local": "each layer pair", "global": "the last layer pair", "all": "a new output"}
 
@@ -113,7 +113,8 @@ def table(
 ) -> pd.DataFrame:
     """One row a rule and variant, means over seeds; accuracies and shares of units in %.
 
-    seconds: of training, a seed (`seconds_a_seed`).
+    seconds: of training, a seed (`seconds_a_seed`). Where every network of a row has diverged, its
+    "layers alone" says so.
     """
     rows = {}
     for name, found in measured.items():
@@ -125,7 +126,9 @@ def table(
             "published": ROWS[name].published if rule.config.dataset.startswith("mnist") else "",
             "local": rule.local,
             "way back": rule.backward_pass,
-            "layers alone": ", ".join(f"{100 * _mean(share):.1f}" for share in found.layers),
+            "layers alone": ", ".join(f"{100 * _mean(share):.1f}" for share in found.layers)
+            if known.any()
+            else DIVERGED,
             "Hoyer": _mean(found.hoyer).round(3),
             "sharing": _mean(found.sharing).round(3),
             "size": (100 * _mean(found.size)).round(1),
@@ -225,10 +228,12 @@ def _differences(accuracy: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         plain = f"backprop, {rule}'s network"
         relaxed = [accuracy[name] for name in accuracy if name.startswith(f"{rule}, ")]
         if relaxed and plain in accuracy:
-            found[f"worst {rule} - {plain}/{ACCURACY}"] = np.min(relaxed, 0) - accuracy[plain]
+            # The worst that can become of a network: it diverges, and gets nothing right.
+            worst = np.nan_to_num(relaxed, nan=0).min(0)
+            found[f"worst {rule} - {plain}/{ACCURACY}"] = worst - accuracy[plain]
     best = "unsupervised FF, convolutional"
     others = [v for n, v in accuracy.items() if n.startswith("unsupervised FF") and n != best]
     if best in accuracy and others:
-        difference = accuracy[best] - np.max(others, 0)
+        difference = accuracy[best] - np.fmax.reduce(others)  # of those that have a figure
         found[f"convolutional - best other unsupervised FF/{ACCURACY}"] = difference
     return found

@@ -8,7 +8,7 @@ import pytest
 
 from ffcl_utils.claims import neighbours
 from ffcl_utils.claims.ledger import ledger
-from ffcl_utils.claims.neighbours import CLOTHES, NOTHING, RUN, for_page, sentences
+from ffcl_utils.claims.neighbours import CLOTHES, NOTHING, RUN, for_page, in_brief, sentences
 from ffcl_utils.studies import neighbour_rows
 from ffcl_utils.studies import neighbours as study
 from tests.claims.records import write_records
@@ -39,14 +39,20 @@ def leave(folder, table, **changes) -> None:
 def test_the_rows_that_sentences_name_are_on_the_table():
     assert {neighbours.BACKPROP, neighbours.RANDOM} <= neighbour_rows.ROWS.keys()
     assert study.NOTEBOOK == RUN
+    convolved = {
+        name
+        for name, row in neighbour_rows.ROWS.items()
+        if row.rule == "cascaded_forward" or row.settings.get("cell") == "convolutional"
+    }
+    assert {n for n in neighbour_rows.ROWS if n.startswith(neighbours.CONVOLUTIONAL)} == convolved
 
 
 def test_sentences_are_what_the_table_says():
     assert sentences(made_up()) == [
         "On images as they are, backpropagation gets 98.0 % right, and dense layers that never "
         "learn, under an output that does, 80.0 %.",
-        "Of the rules that send nothing back through the layers, *predsim* is the most accurate, "
-        "with 98.50 ± 0.20 % where *backprop* has 98.00 ± 0.10 %.",
+        "Of the rules that send nothing back through the layers, the most accurate on these images "
+        "is *predsim* with 98.50 ± 0.20 %. *backprop* has 98.00 ± 0.10 %.",
         "Of these rules, the quickest that is at most 1 point below *predsim* is *FF*, "
         "with 30 seconds of training a seed.",
     ]
@@ -57,7 +63,31 @@ def test_a_rule_is_compared_with_the_best_backpropagation():
     table.loc["backprop, another network"] = table.loc["backprop"].replace(98.0, 98.8)
     first, second, _ = sentences(table)
     assert "backpropagation gets 98.0 to 98.8 % right, by its network, and dense" in first
-    assert second.endswith("98.50 ± 0.20 % where *backprop, another network* has 98.80 ± 0.10 %.")
+    assert second.endswith("98.50 ± 0.20 %. *backprop, another network* has 98.80 ± 0.10 %.")
+
+
+def test_rules_that_get_no_more_than_random_layers_are_named():
+    table = made_up()
+    table.loc["random layers", "accuracy"] = 97.0
+    assert sentences(table)[1] == "No more than that get *SCFF*."
+    table.loc["random layers", "accuracy"] = 98.2
+    assert sentences(table)[1] == "No more than that get *backprop*, *FF* and *SCFF*."
+
+
+def test_convolutions_do_not_hide_the_best_dense_network():
+    table = made_up().rename(index={"FF": "CaFo, random blocks"})
+    assert sentences(table) == [
+        *sentences(made_up())[:2],
+        "Of these rules, the quickest that is at most 1 point below *predsim* is "
+        "*CaFo, random blocks*, with 30 seconds of training a seed.",
+    ]
+    table.loc["CaFo, random blocks", "accuracy"] = 98.9
+    assert sentences(table)[1].endswith(
+        "on these images is *CaFo, random blocks*, which has convolutions, with 98.90 ± 0.10 %; "
+        "of dense networks it is *predsim* with 98.50 ± 0.20 %. *backprop* has 98.00 ± 0.10 %."
+    )
+    clothes = sentences(made_up(), table)[-1]
+    assert "*CaFo, random blocks*, which has" in clothes and "it is *predsim* with" in clothes
 
 
 def test_rules_that_saw_shifted_images_are_compared_with_each_other():
@@ -73,8 +103,8 @@ def test_rules_that_saw_shifted_images_are_compared_with_each_other():
 def test_what_leads_on_clothes_is_said():
     clothes = made_up().assign(accuracy=[88.0, 70.0, 85.0, 80.0, 89.0, 90.0])
     assert sentences(made_up(), clothes)[3:] == [
-        "On Fashion-MNIST, *SCFF* is the most accurate of the rules without a way back, with "
-        "89.00 ± 0.10 % where *backprop* has 88.00 ± 0.10 %.",
+        "On Fashion-MNIST, the most accurate of the rules without a way back is *SCFF* with "
+        "89.00 ± 0.10 %. *backprop* has 88.00 ± 0.10 %.",
     ]
 
 
@@ -100,6 +130,22 @@ def test_clothes_have_a_column_where_they_were_seen(tmp_path):
     assert lines[2].startswith("| AR |") and lines[2].endswith("|  |  |  |")
     assert lines[3].startswith("| predsim |") and lines[3].endswith("| 88.00 ± 0.20 |")
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_the_readme_has_one_variant_of_each_rule(tmp_path):
+    """Those that saw clothes, but for other networks of backpropagation; and only a few columns."""
+    assert in_brief(tmp_path) == NOTHING
+    names = {"AR": "backprop, AR's network"}
+    leave(tmp_path, made_up().rename(index=names))
+    shutil.copytree(tmp_path / RUN, tmp_path / CLOTHES)
+    made_up().rename(index=names).drop(index="FF").to_csv(tmp_path / CLOTHES / "rules.csv")
+    assert in_brief(tmp_path).splitlines()[0] == "| rule | test accuracy, % | way back | seconds |"
+    assert in_brief(tmp_path).splitlines()[2:] == [
+        "| predsim | 98.50 ± 0.20 | no | 60 |",
+        "| backprop | 98.00 ± 0.10 | yes | 20 |",
+        "| SCFF | 97.00 ± 0.10 | no | 10 |",
+        "| random layers | 80.00 ± 1.00 | no | 1 |",
+    ]
 
 
 def test_published_settings_have_a_column_where_they_were_trained(tmp_path):

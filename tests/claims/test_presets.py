@@ -67,7 +67,7 @@ def test_the_readme_has_both_verdicts_and_the_preset_of_each_figure(results):
     # Both figures in every row would take a page: docs/claims.md has them.
     lines = {
         line.split(" | ")[0]: line
-        for line in for_readme(assess_both(results / "short"), "").splitlines()
+        for line in for_readme(assess_both(results / "short"), "", "").splitlines()
     }
     assert lines["| B1"].split(" | ")[3:6] == [
         "95.0 ± 1.0 %, best 96.0 % (3 seeds)",

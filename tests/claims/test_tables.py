@@ -129,7 +129,7 @@ def test_texts_show_the_committed_claims(name):
 def test_readme_and_page_link_to_the_result_of_each_claim(tmp_path):
     write_records(tmp_path / "short", ledger())
     rows = assess(tmp_path / "short")
-    assert for_readme(rows, "").count("results/short/") == len(headlines(rows))
+    assert for_readme(rows, "", "").count("results/short/") == len(headlines(rows))
     assert for_page(rows).count("../results/short/") == len(rows)
 
 

@@ -131,36 +131,47 @@ def watched(curve, epochs=None, training="simultaneous", **settings):
     return SimpleNamespace(history=history, config=config)
 
 
+ENDED = np.array([0.9, 0.9])  # two networks that have a figure
+
+
 def test_epochs_are_those_at_which_a_mark_was_first_reached():
-    found = study.epochs_to(watched([[0.5, 0.91], [0.92, 0.89], [0.96, 0.93]]))
+    found = study.epochs_to(watched([[0.5, 0.91], [0.92, 0.89], [0.96, 0.93]]), ENDED)
     assert list(found) == list(study.MARKS)
     assert found[0.9] == 1.5 and found[0.95] == 3 and np.isnan(found[0.97])
     for other in (
         watched([[0.99, 0.99]], training="sequential"),
         watched([[0.99, 0.99]], epochs=3),
     ):
-        assert all(np.isnan(value) for value in study.epochs_to(other).values())
+        assert all(np.isnan(value) for value in study.epochs_to(other, ENDED).values())
+
+
+def test_a_network_that_has_diverged_has_reached_nothing():
+    rule = watched([[0.98, 0.5], [0.1, 0.92]])
+    assert study.epochs_to(rule, np.array([np.nan, 0.92]))[0.9] == 2
+    assert np.isnan(list(study.epochs_to(rule, np.full(2, np.nan)).values())).all()
 
 
 def test_the_curve_of_twins_is_that_of_the_one_that_predicts():
     twins = watched([[0.1, 0.1], [0.1, 0.1]], predictor="mean")
     twins.history.values["test_accuracy/mean"] = np.array([[0.91, 0.5], [0.9, 0.95]])
-    assert study.epochs_to(twins)[0.9] == 1.5
+    assert study.epochs_to(twins, ENDED)[0.9] == 1.5
     twins.config.predictor = "cross_entropy"  # as CaFo's: no name of a curve
-    assert all(np.isnan(value) for value in study.epochs_to(twins).values())
+    assert all(np.isnan(value) for value in study.epochs_to(twins, ENDED).values())
 
 
-def test_the_table_multiplies_epochs_by_what_one_costs(neighbours, few, monkeypatch):
-    monkeypatch.setattr(study, "MARKS", (0.0, 0.0, 1.1))
-    seconds = dict.fromkeys(neighbours, 1.5)
-    table = study.costs_table(neighbours, seconds, few)
-    assert list(table.index) == list(neighbours)
-    row = table.loc["predsim"]
+def test_the_tables_multiply_epochs_by_what_one_costs(neighbours, few, monkeypatch):
+    monkeypatch.setattr(study, "MARKS", (0.0, 1.1))
+    table = study.costs_table(neighbours, dict.fromkeys(neighbours, 1.5), few)
+    accuracy = dict.fromkeys(neighbours, ENDED)
+    reached = study.reached_table(neighbours, table, accuracy)
+    assert list(table.index) == list(reached.index) == list(neighbours)
+    row = table.loc["predsim"].to_dict() | reached.loc["predsim"].to_dict()
     assert row["s an epoch"] == row["s to 0 %"] == 1.5  # one epoch, of 1.5 seconds a seed
-    assert row["0 %"] == 1 and row["110 %"] == "–"
+    assert row["epochs to 0 %"] == 1 and row["epochs to 110 %"] == "–" == row["s to 110 %"]
     cost = study.cost_of_an_epoch(neighbours["predsim"], few)
     assert row["operations an epoch"] == pytest.approx(cost.operations / 1e9, abs=0.05)
-    assert table.loc["mirror contrast", "0 %"] == 1  # the curve of what predicts
+    assert row["operations to 0 %"] == round(row["operations an epoch"])
+    assert reached.loc["mirror contrast", "epochs to 0 %"] == 1  # the curve of what predicts
 
 
 @pytest.mark.parametrize("epochs", [1, 3])

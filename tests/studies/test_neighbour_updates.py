@@ -1,5 +1,7 @@
 """Where rules go, against backpropagation where the two must agree."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import torch
@@ -8,7 +10,7 @@ from ffcl_utils import rules, store
 from ffcl_utils.learning.losses import cross_entropy_loss
 from ffcl_utils.store.reader import read
 from ffcl_utils.studies import neighbour_updates as study
-from tests.small import small_config
+from tests.small import small_config, small_rule
 
 
 def test_settled_errors_and_transposed_feedback_go_where_backprop_goes(few):
@@ -40,11 +42,27 @@ def test_predictive_coding_is_held_against_the_loss_that_it_lowers(few):
 
 def test_cosines_are_of_rules_that_end_in_an_output(neighbours, few):
     cosines = study.update_cosines(neighbours, few)
-    assert list(cosines) == ["predsim"]
+    assert list(cosines) == ["mirror contrast", "predsim"]
     table = study.cosines_table(cosines)
-    assert isinstance(table, pd.DataFrame) and table.shape == (1, 4)
+    assert isinstance(table, pd.DataFrame) and table.shape == (2, 4)
     across = small_config("local_losses", across=True)
     assert study._cosines(rules.rule("local_losses")(across), few).shape == (2, 2)
+
+
+def test_twins_that_learn_by_their_output_go_where_backprop_goes(few, monkeypatch):
+    """Both of them, on the images that each sees in a pair: then the cosine is 1 in each layer."""
+    rule = small_rule("mirror_contrast")
+    assert (study._cosines(rule, few) < 0.99).all()  # it learns by local losses
+    across = partial(rule.twins.both.forward, local=False)
+    monkeypatch.setattr(rule.twins.both, "forward", lambda images, local=True: across(images))
+
+    def of_output(seen, labels):
+        return {"output": cross_entropy_loss(seen[-1], labels).unflatten(0, (2, -1)).sum(0)}
+
+    monkeypatch.setattr(rule, "losses_of_pairs", of_output)
+    cosines = study._cosines(rule, few)
+    assert cosines.shape == (len(rule.hidden_weights()), rule.config.seeds)
+    np.testing.assert_allclose(cosines, 1, atol=1e-6)
 
 
 def test_plain_backpropagation_is_not_asked_where_it_goes(few):

@@ -155,7 +155,12 @@ def test_a_network_that_has_diverged_has_no_figures(few):
     assert np.isfinite(found.first).all()
     row = study.table({"backprop": rule}, {"backprop": found}, {"backprop": 1.0}).loc["backprop"]
     assert row.accuracy == pytest.approx(100 * found.accuracy[1], abs=0.006)
-    assert np.isnan(row["std"])
+    assert np.isnan(row["std"]) and row["layers alone"].count(", ") == 1
+    with torch.no_grad():
+        rule.network.weights[0][1] = torch.nan
+    both = study.measure(rule, few)
+    row = study.table({"backprop": rule}, {"backprop": both}, {"backprop": 1.0}).loc["backprop"]
+    assert np.isnan(row.accuracy) and row["layers alone"] == "diverged"
 
 
 def test_metrics_have_every_claims_figure(measured):
@@ -210,6 +215,25 @@ def test_the_worst_relaxation_and_the_best_other_cell_are_those_of_each_seed():
     np.testing.assert_allclose(worst, [-0.4, -0.35])
     best = found["convolutional - best other unsupervised FF/test_accuracy"]
     np.testing.assert_allclose(best, [0.1, -0.05])
+
+
+def test_a_variant_that_diverged_is_the_worst_and_not_the_best():
+    """It has no figure: the others' would make a family of rules look better than it is."""
+    none, some = np.array([np.nan, 0.9]), np.array([0.8, 0.8])
+    found = study._differences(
+        {
+            "AR, no derivative": none,
+            "AR, random weights": some,
+            "backprop, AR's network": some,
+            "unsupervised FF, AE": none,
+            "unsupervised FF, denoising": some,
+            "unsupervised FF, convolutional": some,
+        }
+    )
+    worst = found["worst AR - backprop, AR's network/test_accuracy"]
+    np.testing.assert_allclose(worst, [-0.8, 0.0])
+    best = found["convolutional - best other unsupervised FF/test_accuracy"]
+    np.testing.assert_allclose(best, [0.0, -0.1])
 
 
 def test_a_first_layer_is_like_itself(measured):

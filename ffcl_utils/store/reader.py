@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import numpy as np
+from joblib import cpu_count
 from tqdm import tqdm
 
 from ffcl_utils import rules
@@ -107,7 +108,7 @@ def train_missing(jobs: list[Job], store: Path, workers: int | None = None) -> N
     waiting.sort(key=lambda job: -job.cost)
     context = get_context("spawn")
     reports = context.SimpleQueue()
-    count = min(len(waiting), workers or len(os.sched_getaffinity(0)))
+    count = min(len(waiting), workers or cpu_count())
     bar = tqdm(total=sum(job.epochs for job in waiting), unit="epoch", desc="training", leave=False)
     watcher = Thread(target=_show, args=(reports, bar), daemon=True)
     watcher.start()

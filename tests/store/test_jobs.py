@@ -16,7 +16,7 @@ import torch
 from ffcl_utils import rules, store
 from ffcl_utils.config import ConfigError
 from ffcl_utils.paths import ROOT
-from ffcl_utils.store import Job, JobError, checkpoint, keys, missing
+from ffcl_utils.store import Job, JobError, checkpoint, keys, missing, reader
 from ffcl_utils.store.jobs import fill, network_file
 from ffcl_utils.store.networks import StoreError, load_arrays
 from ffcl_utils.store.reader import read, train_missing
@@ -35,6 +35,33 @@ def config(**overrides):
 
 def seeds_of(jobs):
     return [(job.config.seed_list, job.snapshots) for job in jobs]
+
+
+def test_there_are_as_many_workers_as_cores_on_every_system(few, tmp_path, monkeypatch):
+    """macOS cannot say which cores are this process's: it has all of them."""
+    asked = []
+
+    class Pool:
+        def __init__(self, workers, *_):
+            asked.append(workers)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def submit(self, *_):
+            return SimpleNamespace(result=lambda: None)
+
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(reader, "ProcessPoolExecutor", Pool)
+    jobs = [Job(config(first_seed=seed)) for seed in range(0, 90, 10)]
+    train_missing(jobs, tmp_path)
+    monkeypatch.setattr(reader, "cpu_count", lambda: 3)
+    train_missing(jobs, tmp_path)
+    train_missing(jobs[:2], tmp_path)
+    assert asked[0] in range(1, 1 + min(len(jobs), os.cpu_count())) and asked[1:] == [3, 2]
 
 
 def test_more_work_is_planned_for_what_takes_longer():

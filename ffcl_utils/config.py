@@ -129,10 +129,13 @@ def validated(config: type[ExperimentConfig], **settings) -> ExperimentConfig:
     try:
         return config(**settings)
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, problem['loc']))}={problem['input']!r}: {problem['msg']}"
-            for problem in error.errors()
-        ]
+        problems = []
+        for problem in error.errors():
+            name = ".".join(map(str, problem["loc"]))
+            if problem["type"] == "missing":  # its input would be all that is there
+                problems.append(f"{name}: no value, and no default")
+            else:
+                problems.append(f"{name}={problem['input']!r}: {problem['msg']}")
         raise ConfigError("; ".join(problems)) from None
 
 

@@ -4,7 +4,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from ffcl_utils.config import MOST_SEEDS, SEEDS_END, ConfigError
+from ffcl_utils.config import (
+    MOST_SEEDS,
+    SEEDS_END,
+    ConfigError,
+    LayerSizes,
+    RuleConfig,
+    validated,
+)
 from ffcl_utils.rules import configure
 from ffcl_utils.rules.improved_ffcl import Config
 
@@ -96,3 +103,16 @@ def test_half_of_all_seeds_are_kept_for_what_a_seed_draws_apart():
     for first, seeds in ((SEEDS_END - 1, 2), (SEEDS_END, 1)):
         with pytest.raises(ConfigError, match=f"first_seed={first}: "):
             configure("improved_ffcl", "smoke", first_seed=first, seeds=seeds)
+
+
+def test_a_setting_that_nothing_gives_is_named_alone():
+    """And not with all other settings as its value."""
+
+    class Unfinished(RuleConfig):
+        layers: LayerSizes = (784, 10)
+        epochs: int
+        learning_rate: float
+
+    with pytest.raises(ConfigError) as error:
+        validated(Unfinished, preset="smoke", dataset="mnist_5k", seeds=1, epochs=2, batch_size=8)
+    assert str(error.value) == "learning_rate: no value, and no default"

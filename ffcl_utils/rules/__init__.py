@@ -5,6 +5,7 @@ Files that begin with an underscore are shared by several rules.
 
 from importlib import import_module
 from pathlib import Path
+from traceback import extract_tb
 
 from ffcl_utils.config import ConfigError, RuleConfig, at_preset, check_preset
 
@@ -18,10 +19,24 @@ def names() -> list[str]:
 
 
 def rule(name: str):
-    """The class of a rule; imports its file, and torch. Raises ConfigError for an unknown name."""
+    """The class of a rule; imports its file, and torch.
+
+    Raises ConfigError for an unknown name, and for a file that cannot be imported or has no RULE.
+    """
     if name not in names():
         raise ConfigError(f"unknown rule {name!r}: choose one of {', '.join(names())}")
-    return import_module(f"{__name__}.{name}").RULE
+    file = Path(__file__).parent / f"{name}.py"
+    try:
+        module = import_module(f"{__name__}.{name}")
+    except Exception as error:  # of somebody's unfinished rule: anything
+        lines = [at.lineno for at in extract_tb(error.__traceback__) if at.filename == str(file)]
+        where = f"{file}, line {lines[-1]}" if lines else str(file)
+        raise ConfigError(
+            f"{where}: {type(error).__name__}: {error}. Mend this rule, or move its file away"
+        ) from error
+    if not hasattr(module, "RULE"):
+        raise ConfigError(f"{file} does not end in RULE = its class: add it, or move the file away")
+    return module.RULE
 
 
 def configure(name: str, preset: str, **overrides) -> RuleConfig:

@@ -88,9 +88,10 @@ RULE = Toy
 def copy(tmp_path):
     """A copy of the sources with one file more."""
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("ffcl_utils", "tests", "notebooks"):
+    for name in ("ffcl_utils", "tests", "notebooks", "docs"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "ffcl_utils" / "rules" / "toy.py").write_text(TOY)
     return tmp_path
 
@@ -110,11 +111,49 @@ def output_of(copy, *command):
 
 @pytest.mark.slow
 def test_it_keeps_the_contract_and_is_a_choice_and_a_row(copy):
-    contract = output_of(
-        copy, "-m", "pytest", "-q", "tests/rules/test_contract.py", "-k", "toy", "-p",
-        "no:cacheprovider",
-    )  # fmt: skip
+    files = [
+        f"tests/{name}.py"
+        for name in (
+            "rules/test_contract",
+            "explore/test_explore",
+            "studies/test_neighbours",
+            "studies/test_neighbour_costs",
+            "test_readme",
+        )
+    ]
+    about = "toy or our_rules or rules_of_the_papers or one_variant"
+    contract = output_of(copy, "-m", "pytest", "-q", *files, "-k", about, "-p", "no:cacheprovider")
     assert "passed" in contract
     assert "toy" in output_of(copy, "-m", "ffcl_utils", "rules")
     rows = "from ffcl_utils.studies.rule_table import configure; print(*configure('smoke'))"
     assert "toy" in output_of(copy, "-c", rows)
+
+
+def test_an_unfinished_rule_is_named_in_one_line(copy):
+    """Whatever is wrong with its file, as nothing else that asks for all rules works meanwhile."""
+    folder = copy / "ffcl_utils" / "rules"
+    for name, text in (
+        ("wrong_name", "import torch\n\nRULE = Toy"),
+        ("wrong_syntax", "RULE ="),
+        ("no_module", "import torsh"),
+        ("no_rule", "x = 1"),
+    ):
+        (folder / f"{name}.py").write_text(text)
+    script = """
+from ffcl_utils import rules
+from ffcl_utils.config import ConfigError
+for name in ("wrong_name", "wrong_syntax", "no_module", "no_rule"):
+    try:
+        rules.rule(name)
+    except ConfigError as error:
+        print(error)
+"""
+    said = output_of(copy, "-c", script).splitlines()
+    assert said[0] == (
+        f"{folder}/wrong_name.py, line 3: NameError: name 'Toy' is not defined. Mend this rule, or "
+        "move its file away"
+    )
+    assert said[1].startswith(f"{folder}/wrong_syntax.py: SyntaxError: ") and "line 1" in said[1]
+    assert said[2].startswith(f"{folder}/no_module.py, line 1: ModuleNotFoundError: ")
+    assert said[3].startswith(f"{folder}/no_rule.py does not end in RULE = its class")
+    assert len(said) == 4

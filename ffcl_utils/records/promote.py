@@ -8,16 +8,18 @@ from pathlib import Path
 from ffcl_utils.config import check_preset
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import read_json, swap_folder
+from ffcl_utils.records.changes import expected_parameters
 from ffcl_utils.records.contents import LEFT_BY_VIEWERS, RECORDS, files_of, foreign_files
 from ffcl_utils.records.git import git_state
 from ffcl_utils.records.identity import source_hash
 from ffcl_utils.records.metrics import read_record
+from ffcl_utils.workflow.parameters import complete
 from ffcl_utils.workflow.runs import RunEntry, UnknownRunError, runs
 
 CLAIMS = "claims.json"
 RECORDS_BUT_METRICS = tuple(name for name in RECORDS if name != "metrics.json")
 # Without these, what a provenance.json says is not enough to promote its result.
-NEEDED = {"files", "dirty", "source", "source_changed"}
+NEEDED = {"files", "dirty", "source", "source_changed", "parameters"}
 
 
 class PromotionError(UserError):
@@ -103,6 +105,14 @@ def _check(entry: RunEntry, result: Path, preset: str) -> None:
         raise PromotionError(
             f"{result} was made by other sources than those here: run it again "
             f"(`make reproduce-all PRESET={preset}` makes all runs), or delete it"
+        )
+    given = origin["parameters"]
+    wanted = expected_parameters(entry, given, complete(entry.path, {}))
+    if entry.networks and given != wanted:
+        others = [name for name in wanted if given.get(name) != wanted[name]]
+        raise PromotionError(
+            f"{result} was made with other settings than the table of runs has "
+            f"({', '.join(others)}): delete it and run it again"
         )
     if entry.networks:
         found = read_record(result / "metrics.json").preset

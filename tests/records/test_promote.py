@@ -38,8 +38,7 @@ def finish(started):
         for entry in WRITTEN:
             out = folder / entry.name
             if entry.networks:
-                dataset = "fashion_mnist_1k" if "fashion" in entry.name else None
-                run = started(entry.notebook, out, dataset=dataset)
+                run = started(entry.notebook, out, **entry.parameters_at("smoke"))
                 run.figure("accuracy", Figure())
                 run.metrics({"accuracy": [0.5, 0.6]})
             else:
@@ -222,6 +221,17 @@ def test_a_result_of_another_text_of_its_notebook_is_not_promoted(run, reference
     fake.write_notebook(promote_module.runs()[1].path, fake.PARAMETERS + "more = 1\n")
     with pytest.raises(PromotionError, match="01_accuracy was made by other sources"):
         promote(run, reference)
+
+
+@pytest.mark.parametrize("changed", [{"seeds": 1}, {"first_seed": 7}, {"permutations": 9}])
+def test_a_result_with_other_settings_is_not_promoted(run, reference, changed):
+    """Not even with other seeds, which claims would take for an answer to the same question."""
+    path = run / "01_accuracy" / "provenance.json"
+    origin = json.loads(path.read_text())
+    change_origin(run / "01_accuracy", parameters=origin["parameters"] | changed)
+    with pytest.raises(PromotionError, match=rf"other settings .*\({next(iter(changed))}\)"):
+        promote(run, reference)
+    assert nothing_is_left_over(reference)
 
 
 def test_nothing_is_promoted_from_a_tree_with_changes(run, reference, monkeypatch):

@@ -18,7 +18,7 @@ help:  ## these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## *(.*)/\1|\2/' | \
 	    awk -F '|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
-reproduce: $(READY)  ## the two papers' claims on MNIST, at PRESET (smoke, short; paper: all)
+reproduce: $(READY)  ## the two papers' claims on MNIST, at PRESET (smoke or short; paper: Fashion-MNIST too)
 	$(WITH_MAKE) reproduce --preset $(PRESET) $(WHERE)
 
 reproduce-all: $(READY)  ## the same, Fashion-MNIST, and the notebooks beyond the papers
@@ -33,7 +33,7 @@ test: $(READY)  ## style, tests, and every notebook at the smoke preset
 	$(PY) -m pytest -n logical --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env tests notebooks
 
 lab: $(READY)  ## explore the notebooks in JupyterLab
-	.venv/bin/jupyter lab --notebook-dir=notebooks
+	.venv/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
 
 site: $(READY)  ## the committed results as pages to read, in site/
 	$(PY) -m ffcl_utils site site --repository "$(REPOSITORY)"

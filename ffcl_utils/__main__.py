@@ -17,7 +17,7 @@ from ffcl_utils.errors import UserError
 from ffcl_utils.paths import ROOT
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-RUNS = ROOT / "runs"
+RUNS, OVERVIEW = ROOT / "runs", Path("00_overview", "executed.ipynb")
 PROGRESS_SECONDS = 60  # between two lines of a training that say how far it is
 Preset = Annotated[str, typer.Option(help="smoke, short or paper")]
 Parameters = Annotated[
@@ -57,6 +57,9 @@ def reproduce(
     with new_plan_file(runs / preset) as file:
         status = run_plan(_plan(preset, studies, embedded, runs, file), file, cores, profile)
     claims(runs / preset)
+    overview = runs / preset / OVERVIEW
+    if overview.is_file():
+        typer.echo(f"the results, as notebooks to read: {overview}")
     raise typer.Exit(status)
 
 

@@ -5,10 +5,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from ffcl_utils.errors import UserError
 
@@ -85,18 +82,3 @@ def read_json(path: Path):
         raise BrokenFileError(
             f"{path} is damaged: it is not JSON ({error}). Delete it, and make it again"
         ) from None
-
-
-def npz_writer(arrays: dict[str, np.ndarray], save: Callable) -> Callable[[Path], None]:
-    """What writes arrays into an npz file; save: np.savez or np.savez_compressed."""
-    return partial(_save, arrays, save)
-
-
-def _save(arrays: dict[str, np.ndarray], save: Callable, path: Path) -> None:
-    save(path, **arrays)
-
-
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an npz file, by name; none that would need pickle."""
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}

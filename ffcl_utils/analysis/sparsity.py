@@ -16,11 +16,6 @@ def hoyer_sparsity(activations: np.ndarray) -> np.ndarray:
     return (root - ratio) / (root - 1)
 
 
-def mean_by_class(values: np.ndarray, labels: np.ndarray, classes: int = 10) -> np.ndarray:
-    """Mean of values (N,) over the images of each class (classes,), NaN values left out."""
-    return np.array([np.nanmean(values[labels == c]) for c in range(classes)])
-
-
 def active_fraction(activations: np.ndarray) -> np.ndarray:
     """Share of units above zero for each image. activations: (…, units). Returns (…)."""
     return (activations > 0).mean(-1)

@@ -32,7 +32,6 @@ class Row(NamedTuple):
         )
 
 
-PRINTED_ABOVE = 0.93  # the accuracy from which the authors printed a row
 GRID = (
     Row("FF", 20, 0.01, 512, 0.9345, (0.834, 0.629, 0.746)),
     Row("FF", 30, 0.01, 512, 0.9442, (0.848, 0.664, 0.740)),

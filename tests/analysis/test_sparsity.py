@@ -36,8 +36,6 @@ def test_active_and_dead_units():
     activations = np.array([[1.0, 0, 0, 2], [0, 0, 3, 1]])
     assert sparsity.active_fraction(activations).tolist() == [0.5, 0.5]
     assert sparsity.dead_units(activations).tolist() == [False, True, False, False]
-    means = sparsity.mean_by_class(np.array([1.0, np.nan, 3, 5]), np.array([0, 0, 1, 1]), 2)
-    assert means.tolist() == [1.0, 4.0]
 
 
 def test_the_mean_hoyer_sparsity_is_over_correct_images_that_are_not_silent():

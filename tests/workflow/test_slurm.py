@@ -141,6 +141,7 @@ def test_the_smoke_preset_through_slurm_survives_a_killed_job(slurm, smoke, tmp_
     assert status == 0, said
     assert killed, "no job was killed: the test has shown nothing"
     assert "Trying to restart job" in said, said
+    assert f"notebooks to read: {runs}/smoke/00_overview/executed.ipynb" in said, said
     claims = read_json(runs / "smoke" / "claims.json")
     assert {row["verdict"] for row in claims} == {NOT_COMPARABLE}, claims
     assert read_json(runs / IMPROVED) == read_json(out)

@@ -23,7 +23,8 @@ from ffcl_utils.rules._relaxation import RelaxationConfig, RelaxationRule
 class Config(RelaxationConfig):
     """Settings of predictive coding; the defaults are the published ones, without a relaxation.
 
-    predictions: held as they were before the sweeps, or recomputed from the activations in each.
+    predictions: held as they were before the sweeps, or recomputed from the activations in each;
+    then units near 0 go on and off, and the sweeps do not end before their number is reached.
     error_weights: E in ε = μ − f(μ₋₁ W) E of the hidden layers: the identity, or dense, above 0 at
     first, and learned or not. What differs from the publication: Adam instead of plain steps,
     biases, that a relaxation may stop when it has settled, and how E learns: down the squared

@@ -83,7 +83,7 @@ def in_brief(folder: Path) -> str:
         "rule": list(found.index),
         "test accuracy, %": [_result(found, name) for name in found.index],
         "way back": map(_yes, found["way back"]),
-        "seconds": [f"{value:.0f}" for value in found.seconds],
+        "seconds a seed": [f"{value:.0f}" for value in found.seconds],
     }
     return _markdown(columns)
 

@@ -190,6 +190,28 @@ def test_a_gradient_crosses_layers_only_where_the_rule_says_so(name, data):
 
 
 @each_rule
+def test_something_comes_back_to_the_first_layer_only_where_the_rule_says_so(name, data):
+    """Else its update is the same, whatever the layers above it are.
+
+    (Where the output's error goes straight to a layer, it would be another, though nothing passes
+    through layers: `feedback="direct"` of feedback alignment, which its own test asks.)
+    """
+    rule = small_rule(name)
+    first, *above = rule.layers().values()
+
+    def update():
+        loss = sum(loss.sum() for loss in rule.example_losses(spread(data, 257)).values())
+        return torch.autograd.grad(loss, first, allow_unused=True, materialize_grads=True)
+
+    before = update()
+    with torch.no_grad():
+        for tensor in (tensor for layer in above for tensor in layer):
+            tensor.mul_(1.5).add_(0.01)
+    same = all(map(torch.equal, before, update()))
+    assert same != rule.backward_pass
+
+
+@each_rule
 def test_it_learns_on_the_device_that_is_chosen(name, monkeypatch):
     monkeypatch.setattr(layers, "device", lambda: torch.device("meta"))
     assert all(t.device.type == "meta" for t in small_rule(name).tensors().values())

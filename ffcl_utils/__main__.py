@@ -4,6 +4,7 @@ A command imports what it needs itself: torch, papermill and nbconvert take seco
 workflow starts a command for every job.
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Annotated
 import typer
 
 from ffcl_utils.errors import UserError
-from ffcl_utils.paths import ROOT
+from ffcl_utils.paths import RESULTS, ROOT
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 RUNS, OVERVIEW = ROOT / "runs", Path("00_overview", "executed.ipynb")
@@ -56,6 +57,8 @@ def reproduce(
     embedded = _embedded(preset, studies)
     with new_plan_file(runs / preset) as file:
         status = run_plan(_plan(preset, studies, embedded, runs, file), file, cores, profile)
+    if status:
+        typer.echo("not all jobs succeeded: some of the results below may be older ones", err=True)
     claims(runs / preset)
     overview = runs / preset / OVERVIEW
     if overview.is_file():
@@ -123,6 +126,9 @@ def train(
         typer.echo(f"{name} trains no learning rule: its notebook works everything out")
         return
     networks = sum(config.seeds for config in configs.values())
+    if store.store_folder() is None:
+        typer.echo(f"{networks} networks were trained, and none kept: FFCL_STORE is empty")
+        return
     typer.echo(f"{networks} networks of {len(configs)} settings are in the store")
 
 
@@ -151,7 +157,7 @@ def run(
     else:
         entry, values = _run_with(notebook, preset, parameter)
         path = entry.path
-        output = output or RUNS / values.get("preset", preset) / entry.name
+        output = output or _place_of(entry, preset, values)
     check_parameters(path, values)  # before papermill, which takes seconds to import
     from ffcl_utils.workflow.runner import run_notebook
 
@@ -173,6 +179,8 @@ def claims(
     from ffcl_utils.claims.texts import texts
     from ffcl_utils.files import write_json
 
+    if publish and not _is_reference(folder):
+        raise UserError(f"README and docs show results/short and results/paper, not {folder}")
     rows = assess.assess(folder)
     if write:
         write_json(write, rows)
@@ -222,7 +230,7 @@ def promote(
         reword_links(reference)  # of results that are not there
     # Of results that come one by one, some claims have none yet.
     with suppress(typer.Exit) if only else nullcontext():
-        claims(reference, write=reference / "claims.json", publish=True)
+        claims(reference, write=reference / "claims.json", publish=_is_reference(reference))
 
 
 @app.command()
@@ -260,6 +268,11 @@ def build_site(
     typer.echo(f"open {target / 'index.html'}")
 
 
+def _is_reference(folder: Path) -> bool:
+    """Whether README and docs show what is in this folder."""
+    return folder.resolve() in {RESULTS / "short", RESULTS / "paper"}
+
+
 def _embedded(preset: str, studies: bool) -> set[str]:
     from ffcl_utils.config import check_preset
     from ffcl_utils.workflow.schedule import datasets_embedded
@@ -283,8 +296,11 @@ def _train_job(file: Path, name: str) -> None:
     from ffcl_utils.workflow.plan import training_of
 
     prepare_process()
+    folder = store.store_folder()
+    if folder is None:
+        raise UserError("FFCL_STORE is empty: there is no place to keep what a job trains")
     started = time.monotonic()
-    store.train(training_of(file, name), store.store_folder(), _progress(name))
+    store.train(training_of(file, name), folder, _progress(name))
     typer.echo(f"{name}: {time.monotonic() - started:.0f} seconds")
 
 
@@ -304,10 +320,29 @@ def _progress(name: str) -> Callable[[int, int], None]:
     return progress
 
 
+def _place_of(entry, preset: str, values: dict[str, object]) -> Path:
+    """Where the workflow looks for a run's result: for no result of other settings."""
+    preset = values.get("preset", preset)
+    if preset not in entry.presets or values != entry.parameters_at(preset):
+        raise UserError(
+            f"these are other settings than those of {entry.name} at {preset} in the table of "
+            "runs: name the folder that the results go to, after the run"
+        )
+    if entry.part == "overview":
+        values["results"] = str(RUNS / preset)
+    return RUNS / preset / entry.name
+
+
 def _values(parameter: list[str]) -> dict[str, object]:
     from ffcl_utils.workflow.parameters import parse_value
 
     pairs = [text.partition("=") for text in parameter]
+    names = [name for name, _, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{name} is given {names.count(name)} times: give it once")
+    if "output_dir" in names:
+        raise UserError("output_dir: name the folder after the notebook instead")
     return {name: parse_value(value) for name, _, value in pairs}
 
 
@@ -325,6 +360,9 @@ def _run_with(name: str, preset: str, parameter: list[str]):
 
 def main() -> None:
     """The command line, with one line for every error that is not a defect of this package."""
+    for name in ("FFCL_DATA_DIR", "FFCL_STORE"):  # jobs and kernels work in other folders
+        if os.environ.get(name):
+            os.environ[name] = str(Path(os.environ[name]).absolute())
     try:
         app()
     except (UserError, OSError) as error:  # OSError: a file that is not there, a full disk

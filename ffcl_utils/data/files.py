@@ -3,6 +3,7 @@
 The workflow asks this when it starts, so torchvision, seconds to import, is imported where used.
 """
 
+import errno
 import gzip
 import hashlib
 import os
@@ -102,6 +103,9 @@ EMBEDDED_SHA256 = {
     "fashion_mnist_1k": "c06832534e113b1bc15c4a7ad352e56714ed7b2d8a589b6aa0863b9119172614",
 }
 ENDS = ("", ".gz")
+# Of a full disk or a folder that cannot be written: no fault of a mirror's, and no reason to do
+# without the data.
+OF_THIS_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 DATASETS = (*FULL, *EMBEDDED_SHA256)
 
 
@@ -168,7 +172,8 @@ def fetch(name: str, mirrors: list[str] | None = None, timeout: float = 20.0) ->
     mirrors: addresses to try in turn, by default torchvision's for this dataset. timeout: seconds
     without an answer after which a mirror is given up. A file appears under its name only once its
     SHA-256 was right. A right file that lies under another name, packed or one folder off, is taken
-    instead of a download. Raises DataError where FFCL_DATA_DIR names no folder, and
+    instead of a download. Raises DataError where FFCL_DATA_DIR names no folder or a file cannot be
+    written, and
     DataDownloadError where no mirror gives the right file.
     """
     given = os.environ.get("FFCL_DATA_DIR")
@@ -188,6 +193,8 @@ def fetch(name: str, mirrors: list[str] | None = None, timeout: float = 20.0) ->
                 _download(mirror, path, md5, FULL[name].sha256[path.name], timeout)
                 break
             except (OSError, ValueError, EOFError, DataError) as error:
+                if getattr(error, "errno", None) in OF_THIS_DISK:
+                    raise DataError(f"cannot write {path}: {error.strerror}") from None
                 failures.append(f"{mirror}: {_reason(error)}")
         else:
             raise DataDownloadError(

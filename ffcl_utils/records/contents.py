@@ -1,6 +1,6 @@
 """What a result's folder consists of, and what in it is not ours."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ffcl_utils.files import BrokenFileError, OutputError, read_json
 
@@ -15,7 +15,7 @@ def files_of(result: Path) -> list[str]:
     """The files that a result consists of, by their path in its folder.
 
     None where its provenance.json is of something else. Raises BrokenFileError where that is
-    damaged.
+    damaged, or names a file outside of the folder.
     """
     records = [name for name in RECORDS if (result / name).is_file()]
     path = result / "provenance.json"
@@ -23,7 +23,11 @@ def files_of(result: Path) -> list[str]:
         return records
     origin = read_json(path)
     files = origin.get("files") if isinstance(origin, dict) else None
-    return records + [str(name) for name in files] if isinstance(files, list) else []
+    names = [str(name) for name in files] if isinstance(files, list) else None
+    for name in names or ():
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+            raise BrokenFileError(f"{path} names {name!r}, which is outside of its folder")
+    return [] if names is None else records + names
 
 
 def foreign_files(result: Path) -> list[Path]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from ffcl_utils.config import check_preset
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import read_json, swap_folder
-from ffcl_utils.records.changes import expected_parameters
 from ffcl_utils.records.contents import LEFT_BY_VIEWERS, RECORDS, files_of, foreign_files
 from ffcl_utils.records.git import git_state
 from ffcl_utils.records.identity import source_hash
@@ -106,18 +105,18 @@ def _check(entry: RunEntry, result: Path, preset: str) -> None:
             f"{result} was made by other sources than those here: run it again "
             f"(`make reproduce-all PRESET={preset}` makes all runs), or delete it"
         )
+    if entry.networks:
+        found = read_record(result / "metrics.json").preset
+        if found != preset:
+            raise PromotionError(f"{result} is of preset {found}: it cannot become {preset}")
     given = origin["parameters"]
-    wanted = expected_parameters(entry, given, complete(entry.path, {}))
+    wanted = complete(entry.path, entry.parameters_at(preset))  # of the full data but at smoke
     if entry.networks and given != wanted:
         others = [name for name in wanted if given.get(name) != wanted[name]]
         raise PromotionError(
             f"{result} was made with other settings than the table of runs has "
             f"({', '.join(others)}): delete it and run it again"
         )
-    if entry.networks:
-        found = read_record(result / "metrics.json").preset
-        if found != preset:
-            raise PromotionError(f"{result} is of preset {found}: it cannot become {preset}")
 
 
 def foreign_in_preset(reference: Path) -> list[Path]:

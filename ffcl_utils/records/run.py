@@ -24,7 +24,7 @@ from ffcl_utils.files import check_writable, write_json, write_whole
 from ffcl_utils.learning.process import multiply_as_in_training, prepare_process
 from ffcl_utils.paths import NOTEBOOKS
 from ffcl_utils.records.changes import Configure, changed, expected_parameters, matching_entry
-from ffcl_utils.records.contents import RECORDS
+from ffcl_utils.records.contents import RECORDS, check_replaceable
 from ffcl_utils.records.git import git_state
 from ffcl_utils.records.identity import identity, recorded, source_hash
 from ffcl_utils.records.provenance import surroundings
@@ -56,6 +56,7 @@ class Run:
         self._output_dir = self.parameters.pop("output_dir", "")
         if self._output_dir:
             check_writable(Path(self._output_dir))
+            check_replaceable(Path(self._output_dir))
         self._git = git_state()
         self._source = source_hash(self._notebook)
         self._entry = matching_entry(notebook, self.parameters, defaults)
@@ -165,7 +166,8 @@ class Run:
         if not self._output_dir:
             return
         folder = Path(self._output_dir)
-        (folder / "metrics.json").unlink(missing_ok=True)
+        for name in reversed(RECORDS):  # an executed copy of another run would be no record of it
+            (folder / name).unlink(missing_ok=True)
         files = dict(self._files)
         for name, figure in self._figures.items():
             files[f"figures/{name}.svg"] = partial(plots.save, figure)

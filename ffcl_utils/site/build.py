@@ -67,6 +67,8 @@ def _check_target(target: Path) -> None:
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise OutputError(f"{target} is not a folder of its own: give another folder")
     listed = read_json(target / CONTENTS) if (target / CONTENTS).is_file() else []
+    if not isinstance(listed, list) or "index.html" not in listed:
+        listed = []  # of somebody else
     ours = {target / str(name) for name in listed} | ({target / CONTENTS} if listed else set())
     there = (path for path in target.rglob("*") if path.is_symlink() or not path.is_dir())
     if foreign := sorted(path for path in there if path not in ours):

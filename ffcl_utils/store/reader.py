@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,7 +18,7 @@ from ffcl_utils import rules
 from ffcl_utils.config import ExperimentConfig, RuleConfig, of_rules
 from ffcl_utils.learning.history import History
 from ffcl_utils.learning.process import end_with, prepare_process
-from ffcl_utils.store.jobs import Job, fill, missing, network_file, snapshot_file, train
+from ffcl_utils.store.jobs import Job, JobError, fill, missing, network_file, snapshot_file, train
 from ffcl_utils.store.keys import key
 from ffcl_utils.store.networks import load_arrays, store_folder
 
@@ -114,8 +115,16 @@ def train_missing(jobs: list[Job], store: Path, workers: int | None = None) -> N
     watcher.start()
     try:
         with ProcessPoolExecutor(count, context, _start_worker, (reports, os.getpid())) as pool:
-            for done in [pool.submit(_work, job.to_json(), store) for job in waiting]:
-                done.result()
+            try:
+                for done in [pool.submit(_work, job.to_json(), store) for job in waiting]:
+                    done.result()
+            except BaseException:  # one that failed, or Ctrl-C: those that wait are not begun
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    except BrokenProcessPool:
+        raise JobError(
+            "a training was ended from outside, perhaps because memory ran out: train fewer at once"
+        ) from None
     finally:
         reports.put(False)
         watcher.join()

@@ -116,5 +116,5 @@ def parse_value(text: str) -> object:
     """A parameter as typed on the command line: a Python literal where it is one, else a string."""
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return text

@@ -7,16 +7,17 @@ Networks are made for runs that are not fresh only, and each once, whichever run
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ffcl_utils import store
 from ffcl_utils.config import ExperimentConfig, of_rules
-from ffcl_utils.data.files import FULL, verify
+from ffcl_utils.data.files import FULL, DataError, verify
 from ffcl_utils.files import read_json
 from ffcl_utils.learning.precision import BY_ONEDNN, rounding
 from ffcl_utils.records.contents import check_replaceable
 from ffcl_utils.records.identity import identity, recorded
+from ffcl_utils.records.metrics import RecordError, read_record
 from ffcl_utils.workflow.jobs import Plan, PlanError, PlannedJob, read_plan
 from ffcl_utils.workflow.parameters import as_given, check_parameters, complete
 from ffcl_utils.workflow.runs import RunEntry, configs_of, of_parts
@@ -58,13 +59,17 @@ def plan(preset: str, studies: bool, embedded: set[str], folder: Path, file: Pat
     datasets that an embedded subset is taken of. file: where the plan will be written, which
     training jobs read. Raises ConfigError for an unknown preset and for parameters that a notebook
     does not take, OutputError where something else than a result is in a run's place, DataError
-    where full data are needed and missing.
+    where full data are needed and missing: a result of them that is up to date needs them no more,
+    and one that is not is not replaced by one of a subset.
     """
     wanted = []
     for entry in of_parts("claims", "studies", "related"):
         if preset in entry.presets and (studies or entry.is_with_claims(preset)):
-            parameters = entry.parameters_at(preset, entry.dataset in embedded)
-            wanted.append(Wanted(entry.name, entry, folder / entry.name, parameters))
+            run = Wanted(entry.name, entry, folder / entry.name, entry.parameters_at(preset))
+            if entry.dataset in embedded and preset != "smoke" and not _is_there(run):
+                _check_not_of_full_data(run.output)
+                run = replace(run, parameters=entry.parameters_at(preset, embedded=True))
+            wanted.append(run)
     jobs, identities = plan_runs(wanted, folder / "logs", file)
     jobs |= _conclusion(folder, identities, list(jobs))
     return Plan(preset=preset, folder=as_given(folder), jobs=jobs, notes=notes(jobs))
@@ -113,15 +118,38 @@ def expected_identity(run: Wanted, configs: dict[str, ExperimentConfig]) -> str:
 
 
 def is_fresh(run: Wanted, identity: str) -> bool:
-    """Whether a run's folder holds its whole result, of this identity."""
+    """Whether a run's folder holds its whole result, of this identity.
+
+    An empty file is none: a power cut leaves such. So are a record and a notebook that are no JSON.
+    """
     needed = ["executed.ipynb"] + ["metrics.json"] * bool(run.entry.networks)
     try:
         origin = read_json(run.output / "provenance.json")
-        return origin["identity"] == identity and all(
-            (run.output / name).is_file() for name in [*needed, *origin["files"]]
-        )
+        if origin["identity"] != identity:
+            return False
+        for name in needed:
+            read_json(run.output / name)
+        return all((run.output / name).stat().st_size for name in origin["files"])
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return False
+
+
+def _is_there(run: Wanted) -> bool:
+    """Whether a run's result is there and up to date."""
+    return is_fresh(run, expected_identity(run, configs_of(run.entry, run.values)))
+
+
+def _check_not_of_full_data(output: Path) -> None:
+    """Raise DataError where a result of a full dataset is in this folder."""
+    try:
+        dataset = read_record(output / "metrics.json").dataset
+    except RecordError:  # there is none, or a damaged one
+        return
+    if dataset in FULL:
+        raise DataError(
+            f"{output} is out of date, and {dataset} is not there to make it again: a subset's "
+            "result would replace it. Get the data, or choose another folder with --runs"
+        )
 
 
 def _missing_trainings(stale: list[tuple[Wanted, dict[str, ExperimentConfig]]]) -> list[store.Job]:

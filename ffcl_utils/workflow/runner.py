@@ -1,5 +1,6 @@
 """Notebooks run by papermill: their results appear whole or not at all, parameters are checked."""
 
+import glob
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from ffcl_utils.errors import NotebookError
-from ffcl_utils.files import check_writable, swap_folder
+from ffcl_utils.files import OutputError, check_writable, swap_folder
 from ffcl_utils.paths import NOTEBOOKS, ROOT
 from ffcl_utils.records.contents import check_replaceable
 from ffcl_utils.workflow.kernel import PrivateKernelManager
@@ -49,7 +50,7 @@ def run_notebook(
     check_writable(output.parent)
     with alone(output):
         prefix = f".{output.name}.making-"
-        for left_by_a_killed_run in output.parent.glob(f"{prefix}*"):
+        for left_by_a_killed_run in output.parent.glob(f"{glob.escape(prefix)}*"):
             shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
         with tempfile.TemporaryDirectory(
             dir=output.parent, prefix=prefix, ignore_cleanup_errors=True
@@ -58,7 +59,18 @@ def run_notebook(
             staging.mkdir()
             logs = logs or output.parent / "logs"
             _execute(notebook, staging, parameters, output, logs, minutes)
-            swap_folder(staging, output)
+            _put_in_place(staging, output)
+
+
+def _put_in_place(staging: Path, output: Path) -> None:
+    """Swap a new result in; where somebody left a file beside the old one, both results stay."""
+    try:
+        check_replaceable(output)
+    except OutputError as error:
+        beside = Path(tempfile.mkdtemp(dir=output.parent, prefix=f"{output.name}.new-"))
+        staging.rename(beside / output.name)
+        raise OutputError(f"{error}. The new result is in {beside / output.name}") from None
+    swap_folder(staging, output)
 
 
 def _execute(
@@ -74,8 +86,8 @@ def _execute(
         parameters = parameters | {"output_dir": as_given(staging)}
     try:
         papermill.execute_notebook(
-            as_given(notebook),
-            as_given(executed),
+            _as_papermill_takes_it(notebook),
+            _as_papermill_takes_it(executed),
             parameters,
             kernel_name="python3",
             start_timeout=START_SECONDS,
@@ -93,6 +105,11 @@ def _execute(
     except RuntimeError as error:  # of jupyter_client, before the first cell
         raise NotebookError(f"{notebook.name}: its kernel did not start ({error})") from None
     _finish(executed, staging, output)
+
+
+def _as_papermill_takes_it(path: Path) -> str:
+    """It formats paths with the parameters: a brace in a name has to be doubled."""
+    return as_given(path).replace("{", "{{").replace("}", "}}")
 
 
 def _describe(error: Exception, executed: Path) -> str:

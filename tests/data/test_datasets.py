@@ -1,5 +1,6 @@
 """Data: counts printed by the datasets' authors, SHA-256, and a download from a local server."""
 
+import errno
 import functools
 import gzip
 import hashlib
@@ -186,6 +187,18 @@ def test_complete_data_need_no_mirror_and_no_torchvision(mirror, monkeypatch):
 def test_download_goes_on_to_the_next_mirror(mirror):
     data_files.fetch("mnist", [closed_port(), mirror.url])
     assert len(files_left()) == 4
+
+
+def test_a_full_disk_is_no_fault_of_a_mirror(mirror, monkeypatch):
+    """The workflow would go on with a subset where no mirror has the data."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(data_files, "_download", full)
+    with pytest.raises(data_files.DataError, match=r"cannot write .*No space left") as error:
+        data_files.fetch("mnist", [mirror.url])
+    assert not isinstance(error.value, data_files.DataDownloadError)
 
 
 def test_truncated_download_is_an_error_and_leaves_nothing(mirror):

@@ -8,7 +8,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from ffcl_utils.errors import UserError
+from ffcl_utils.files import BrokenFileError
 from ffcl_utils.records import promote as promote_module
+from ffcl_utils.records.contents import files_of
 from ffcl_utils.records.promote import PromotionError, promote
 from ffcl_utils.records.run import Run
 from tests.records import conftest as fake
@@ -195,6 +197,17 @@ def test_every_record_has_to_be_there(run, reference, result, name):
     assert not reference.exists()
 
 
+@pytest.mark.parametrize("name", ["../../mine.txt", "/mine.txt", "a/../../mine.txt"])
+def test_a_result_names_no_file_outside_of_its_folder(run, reference, name):
+    """It may come from somebody else, and what it names is copied."""
+    change_origin(run / "01_accuracy", files=[name])
+    with pytest.raises(BrokenFileError, match="outside of its folder"):
+        files_of(run / "01_accuracy")
+    with pytest.raises(UserError):
+        promote(run, reference)
+    assert nothing_is_left_over(reference)
+
+
 def test_every_file_that_a_result_says_it_wrote_has_to_be_there(run, reference):
     (run / "01_accuracy" / "figures" / "accuracy.svg").unlink()
     with pytest.raises(PromotionError, match=r"not complete: no figures/accuracy\.svg"):
@@ -232,6 +245,20 @@ def test_a_result_with_other_settings_is_not_promoted(run, reference, changed):
     with pytest.raises(PromotionError, match=rf"other settings .*\({next(iter(changed))}\)"):
         promote(run, reference)
     assert nothing_is_left_over(reference)
+
+
+def test_a_result_of_a_subset_is_not_promoted_but_at_smoke(finish, tmp_path, monkeypatch):
+    at_short = {"preset": "short", "dataset": "mnist_5k", "permutations": 1000}
+    run = finish(tmp_path / "runs" / "smoke").rename(tmp_path / "runs" / "short")
+    for entry in WRITTEN:
+        place = run / entry.name
+        if entry.networks:
+            origin = json.loads((place / "provenance.json").read_text())
+            change_origin(place, parameters=origin["parameters"] | at_short)
+            record = json.loads((place / "metrics.json").read_text())
+            (place / "metrics.json").write_text(json.dumps(record | {"preset": "short"}))
+    with pytest.raises(PromotionError, match=r"01_accuracy was made with other .*\(dataset\)"):
+        promote(run, tmp_path / "results" / "short")
 
 
 def test_nothing_is_promoted_from_a_tree_with_changes(run, reference, monkeypatch):

@@ -54,9 +54,9 @@ def test_a_result_has_everything(started, tmp_path, digits):
 
 
 def test_metrics_are_the_record_that_claims_are_judged_by(started, tmp_path):
-    finish(started(output=tmp_path, epochs=3, dataset="mnist_5k"))
+    finish(started(output=tmp_path / "out", epochs=3, dataset="mnist_5k"))
     epochs = fake.configure("smoke")["literal"].epochs
-    record = read_record(tmp_path / "metrics.json")
+    record = read_record(tmp_path / "out" / "metrics.json")
     assert record.model_dump() == {
         "run": "01_accuracy",
         "dataset": "mnist_5k",
@@ -77,25 +77,25 @@ def test_the_identity_is_what_a_plan_computes_before(started, tmp_path):
         {name: config.seed_list for name, config in configs.items()},
         {},
     )
-    finish(started(output=tmp_path, seeds=1), accuracy=[1])
-    assert read(tmp_path, "provenance.json")["identity"] == planned
+    finish(started(output=tmp_path / "out", seeds=1), accuracy=[1])
+    assert read(tmp_path / "out", "provenance.json")["identity"] == planned
 
 
 def test_code_that_is_edited_while_a_notebook_runs_is_recorded(started, package, tmp_path):
     before = source_hash(run_module.NOTEBOOKS / "01_accuracy.ipynb")
-    run = started(output=tmp_path)
+    run = started(output=tmp_path / "out")
     (package / "rules" / "one.py").write_text("x = 2\n")
     finish(run)
-    origin = read(tmp_path, "provenance.json")
+    origin = read(tmp_path / "out", "provenance.json")
     assert origin["source_changed"]
     assert origin["source"] == before
 
 
 def test_a_notebook_that_is_gone_at_the_end_loses_no_result(started, tmp_path):
-    run = started(output=tmp_path)
+    run = started(output=tmp_path / "out")
     (run_module.NOTEBOOKS / "01_accuracy.ipynb").unlink()
     finish(run)
-    assert read(tmp_path, "provenance.json")["source_changed"]
+    assert read(tmp_path / "out", "provenance.json")["source_changed"]
 
 
 def test_without_an_output_folder_nothing_is_written(started, tmp_path, monkeypatch):
@@ -106,9 +106,9 @@ def test_without_an_output_folder_nothing_is_written(started, tmp_path, monkeypa
 
 
 def test_a_seed_without_a_figure_is_null(started, tmp_path):
-    run = started(output=tmp_path, seeds=4)
+    run = started(output=tmp_path / "out", seeds=4)
     finish(run, loss=[math.nan, None, math.inf, 1], flag=torch.tensor([True, True, False, True]))
-    metrics = read(tmp_path, "metrics.json")["metrics"]
+    metrics = read(tmp_path / "out", "metrics.json")["metrics"]
     assert metrics == {"loss": [None, None, None, 1.0], "flag": [1.0, 1.0, 0.0, 1.0]}
 
 
@@ -120,10 +120,10 @@ def test_a_metric_has_one_figure_per_seed(started, bad):
 
 
 def test_metrics_may_come_in_several_cells(started, tmp_path):
-    run = started(output=tmp_path)
+    run = started(output=tmp_path / "out")
     run.metrics({"loss": [1, 2]})
     finish(run)
-    assert set(read(tmp_path, "metrics.json")["metrics"]) == {"loss", "accuracy"}
+    assert set(read(tmp_path / "out", "metrics.json")["metrics"]) == {"loss", "accuracy"}
 
 
 def test_figures_and_tables_are_returned_to_be_shown(started):
@@ -133,11 +133,11 @@ def test_figures_and_tables_are_returned_to_be_shown(started):
 
 
 def test_a_table_keeps_an_index_that_says_something(started, tmp_path):
-    run = started(output=tmp_path)
+    run = started(output=tmp_path / "out")
     run.table("named", pd.DataFrame({"a": [1, 2]}, index=["x", "y"]).rename_axis("model"))
     finish(run)
-    assert (tmp_path / "named.csv").read_text() == "model,a\nx,1\ny,2\n"
-    assert (tmp_path / "cells.csv").read_text() == "a\n0.1\n2.0\n"
+    assert (tmp_path / "out" / "named.csv").read_text() == "model,a\nx,1\ny,2\n"
+    assert (tmp_path / "out" / "cells.csv").read_text() == "a\n0.1\n2.0\n"
 
 
 @pytest.mark.parametrize("name", ["../a", "/a", "a b", "metrics.json", "provenance.json", ".a"])
@@ -160,6 +160,21 @@ def test_a_full_disk_leaves_no_metrics_and_nothing_half_written(started, tmp_pat
     assert not (out / "metrics.json").exists()
     assert not (out / "more.txt").exists()
     assert not list(out.rglob(".writing-*"))
+
+
+def test_a_folder_of_something_else_is_not_written_into(package, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "metrics.csv").write_text("mine")
+    with pytest.raises(OutputError, match=r"metrics\.csv is not of a notebook's result"):
+        run_module.Run("01_accuracy", fake.DEFAULTS | {"output_dir": str(tmp_path / "mine")})
+
+
+def test_an_earlier_executed_copy_is_no_record_of_a_new_result(started, tmp_path):
+    out = tmp_path / "out"
+    finish(started(output=out))
+    (out / "executed.ipynb").write_text("{}")
+    finish(started(output=out, seeds=1), accuracy=[1])
+    assert not (out / "executed.ipynb").exists() and (out / "metrics.json").is_file()
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_before_any_work(package, tmp_path):
@@ -205,8 +220,8 @@ def test_a_notebook_that_only_reads_results_needs_no_networks(package, tmp_path)
 
 def test_a_notebook_that_is_not_in_the_table_is_a_run_of_its_own(started, tmp_path):
     fake.write_notebook(run_module.NOTEBOOKS / "99_mine.ipynb", fake.PARAMETERS)
-    finish(started("99_mine", output=tmp_path))
-    assert read(tmp_path, "metrics.json")["run"] == "99_mine"
+    finish(started("99_mine", output=tmp_path / "out"))
+    assert read(tmp_path / "out", "metrics.json")["run"] == "99_mine"
 
 
 def test_the_note_says_data_preset_and_seeds(started):

@@ -7,6 +7,9 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -62,6 +65,35 @@ def test_there_are_as_many_workers_as_cores_on_every_system(few, tmp_path, monke
     train_missing(jobs, tmp_path)
     train_missing(jobs[:2], tmp_path)
     assert asked[0] in range(1, 1 + min(len(jobs), os.cpu_count())) and asked[1:] == [3, 2]
+
+
+def test_one_training_that_fails_keeps_those_that_wait_from_beginning(few, tmp_path, monkeypatch):
+    done = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, workers, *_):
+            super().__init__(1)
+
+    def work(described, store):
+        done.append(described)
+        raise JobError("the disk is full")
+
+    monkeypatch.setattr(reader, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(reader, "_work", work)
+    jobs = [Job(config(first_seed=seed)) for seed in range(0, 900, 10)]
+    with pytest.raises(JobError, match="the disk is full"):
+        train_missing(jobs, tmp_path)
+    assert len(done) < len(jobs)
+
+
+def test_a_worker_that_is_killed_is_one_clear_error(few, tmp_path, monkeypatch):
+    def killed(*_):
+        raise BrokenProcessPool
+
+    pool = SimpleNamespace(submit=killed, shutdown=lambda **_: None)
+    monkeypatch.setattr(reader, "ProcessPoolExecutor", lambda *_: nullcontext(pool))
+    with pytest.raises(JobError, match="perhaps because memory ran out"):
+        train_missing([Job(config())], tmp_path)
 
 
 def test_more_work_is_planned_for_what_takes_longer():

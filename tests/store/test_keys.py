@@ -1,5 +1,6 @@
 """The name of a trained network: what changes it, what does not, and that nothing is forgotten."""
 
+import ast
 import shutil
 from pathlib import Path
 
@@ -163,3 +164,31 @@ def test_what_is_said_not_to_learn_is_there_and_computes_nothing():
         text = (PACKAGE / file).read_text()
         assert "torch.nn" not in text, file
         assert ".backward" not in text, file
+
+
+# Methods that do not count to a key and are called while a rule learns, and why that is no fault.
+CALLED = {
+    # The contract tests hold that these are all tensors that are stored: each of them learns.
+    ("hinton_ff", "phases", "layers"),
+    ("self_contrastive_ff", "phases", "layers"),
+    ("unsupervised_ff", "phases", "layers"),
+    # It asks for the device, which the key has by itself.
+    ("base", "scaled", "predicting"),
+}
+
+
+def test_a_rule_learns_by_no_method_that_its_key_leaves_out():
+    """Else a change of that method would leave networks that it would not make now."""
+    found = set()
+    for path in [*(keys.PACKAGE / "rules").glob("*.py"), *(keys.PACKAGE / "learning").glob("*.py")]:
+        classes = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ClassDef))
+        for method in (m for one in classes for m in one.body if isinstance(m, ast.FunctionDef)):
+            if method.name in keys._NOT_LEARNT:
+                continue
+            for node in ast.walk(method):
+                if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                    continue
+                owner, name = node.func.value, node.func.attr
+                if isinstance(owner, ast.Name) and owner.id == "self" and name in keys._NOT_LEARNT:
+                    found.add((path.stem, method.name, name))
+    assert found <= CALLED, f"give {found - CALLED} a name that counts, or say why it may be left"

@@ -67,8 +67,8 @@ class Project:
         return any((folder.name, seed, kept) in self.stored for kept in {True, snapshots})
 
     def plan(self, **options):
-        options = {"studies": False, "embedded": {"mnist"}} | options
-        planned = planning.plan("smoke", folder=self.results, file=self.file, **options)
+        options = {"preset": "smoke", "studies": False, "embedded": {"mnist"}} | options
+        planned = planning.plan(folder=self.results, file=self.file, **options)
         planned.write(self.file)
         return planned
 
@@ -90,9 +90,9 @@ class Project:
             else:
                 write_json(self.results / "claims.json", [])
 
-    def write_result(self, entry: runs.RunEntry) -> None:
+    def write_result(self, entry: runs.RunEntry, preset: str = "smoke") -> None:
         """As records.Run does it: from the parameters that the notebook has got."""
-        parameters = complete(entry.path, entry.parameters_at("smoke"))
+        parameters = complete(entry.path, entry.parameters_at(preset))
         configs = self.configs_of(entry, parameters)
         keys = {name: planning.store.key(config) for name, config in of_rules(configs).items()}
         seeds = {name: config.seed_list for name, config in configs.items()}
@@ -267,6 +267,33 @@ def test_a_result_that_lacks_one_of_its_files_is_made_again(finished):
     record = finished.results / "c" / "provenance.json"
     write_json(record, read_json(record) | {"files": ["figure.svg", "gone.csv"]})
     assert finished.names() == {"c"} | END
+
+
+@pytest.mark.parametrize("file", ["executed.ipynb", "metrics.json", "figure.svg"])
+def test_a_result_with_an_empty_file_is_made_again(finished, file):
+    """As a power cut may leave it."""
+    (finished.results / "c" / file).write_text("")
+    assert finished.names() == {"c"} | END
+
+
+def test_finished_results_of_full_data_need_the_data_no_more(project, monkeypatch, tmp_path):
+    """And those that are out of date are not replaced by results of a subset."""
+    project.dataset, project.results = "mnist", project.results.with_name("short")
+    for name in RUNS:
+        update = {"parameters": {"dataset": "mnist"}}
+        project.entries[name] = project.entries[name].model_copy(update=update)
+        notebook(tmp_path, "1 + 1", name=name, parameters=f"{PARAMETERS}\ndataset = None")
+    monkeypatch.setattr(planning, "verify", lambda name: None)
+    for name in RUNS:
+        project.write_result(project.entries[name], "short")
+    record = {"run": "c", "dataset": "mnist", "preset": "short", "changed": {}, "seeds": [0]}
+    write_json(project.results / "c" / "metrics.json", record | {"metrics": {}})
+    assert not RUNS & set(project.plan(preset="short").jobs)
+    assert not RUNS & set(project.plan(preset="short", embedded=set()).jobs)
+    (project.package / "module.py").write_text("2")
+    with pytest.raises(DataError, match=r"c is out of date, and mnist is not there"):
+        project.plan(preset="short")
+    assert set(project.plan(preset="short", embedded=set()).jobs) >= RUNS
 
 
 def test_a_lost_network_of_a_fresh_result_is_not_made_again(finished):

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from functools import partial
+from pathlib import Path
 
 import nbformat
 import papermill
@@ -69,6 +70,27 @@ def test_results_of_a_notebook_appear_together_and_replace_earlier_ones(tmp_path
     assert sorted(p.name for p in out.iterdir()) == ["executed.ipynb", "metrics.json"]
     assert f"output_dir = {str(out)!r}".replace("'", '\\"') in (out / "executed.ipynb").read_text()
     assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == [".made_up.lock", "made_up"]
+
+
+def test_what_is_put_beside_a_result_while_it_is_made_anew_is_not_lost(tmp_path):
+    out = tmp_path / "runs" / "made_up"
+    run_notebook(notebook(tmp_path, WRITE), out, {})
+    left = f"import pathlib\n_ = pathlib.Path({str(out)!r}, 'thesis.tex').write_text('years')"
+    with pytest.raises(OutputError, match=r"thesis\.tex .*\. The new result is in (.*)") as error:
+        run_notebook(notebook(tmp_path, f"{WRITE}\n{left}"), out, {})
+    assert (out / "thesis.tex").read_text() == "years" and (out / "executed.ipynb").is_file()
+    new = Path(str(error.value).rpartition(" ")[2])
+    assert sorted(p.name for p in new.iterdir()) == ["executed.ipynb", "metrics.json"]
+
+
+def test_a_name_with_signs_of_a_pattern_is_a_name_like_any_other(tmp_path):
+    """It deletes what its own killed runs have left, and no other's work; braces stay braces."""
+    for name in (".lr1.making-other", ".lr[1]{a}.making-own"):
+        (tmp_path / name).mkdir()
+    run_notebook(notebook(tmp_path, WRITE), tmp_path / "lr[1]{a}", {})
+    assert (tmp_path / ".lr1.making-other").is_dir()
+    assert not (tmp_path / ".lr[1]{a}.making-own").exists()
+    assert (tmp_path / "lr[1]{a}" / "executed.ipynb").is_file()
 
 
 def test_two_runs_into_one_folder_are_refused(no_kernel, tmp_path):

@@ -45,6 +45,9 @@ FILES = {
     "no.ipynb": "{}",
     "broken/01_improved_ffcl_accuracy/metrics.json": '{"metrics": {"a": [NaN]}}',
     "cut/01_improved_ffcl_accuracy/metrics.json": '{"metr',
+    "empty/02_loss_decay/executed.ipynb": "",
+    "type.yaml": STUDY.replace("01_improved_ffcl_accuracy", "!!bool x"),
+    "time.yaml": STUDY.replace("01_improved_ffcl_accuracy", "!!timestamp x"),
 }
 ROWS = [
     ("run 33_none", "there is no run '33_none': choose one of"),
@@ -116,6 +119,8 @@ ROWS = [
     ("study OUT/empty.yaml", "is no study: it has no lines such as"),
     ("study OUT/list.yaml", "is no study: it has no lines such as"),
     ("study OUT/broken.yaml", "is no study: while parsing"),
+    ("study OUT/type.yaml", "is no study"),
+    ("study OUT/time.yaml", "is no study"),
     ("study OUT/code.yaml", "is no study: could not determine a constructor"),
     ("study OUT/twice.yaml", "seeds is there twice"),
     ("study OUT/seed.yaml", "first_seed cannot be here"),
@@ -133,6 +138,7 @@ ROWS = [
     ("verify OUT/gone OUT/gone", "no results in OUT/gone"),
     ("verify OUT/broken OUT/broken", "metrics.json is not the record of a run"),
     ("promote OUT/gone OUT/x", "preset='x': choose one of"),
+    ("reword OUT/empty", "executed.ipynb is damaged: it is no notebook"),
     ("site OUT/thesis", "thesis.tex is not of a site, and would be lost"),
     ("site OUT/home", "index.html is not of a site, and would be lost"),
     ("site OUT/mine", "site.json is not of a site, and would be lost"),

@@ -30,6 +30,25 @@ def files_of(result: Path) -> list[str]:
     return [] if names is None else records + names
 
 
+def read_origin(result: Path, *needed: str) -> dict:
+    """A result's provenance.json; raises BrokenFileError where it lacks one of these entries."""
+    path = result / "provenance.json"
+    origin = read_json(path)
+    if not isinstance(origin, dict) or not origin.keys() >= set(needed):
+        raise BrokenFileError(f"{path} is not the origin of a run: delete its folder, and run it")
+    return origin
+
+
+def read_notebook(path: Path):
+    """A notebook of format 4; raises BrokenFileError where the file holds none."""
+    import nbformat  # it takes seconds, and a plan needs none of it
+
+    try:
+        return nbformat.read(path, as_version=4)
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise BrokenFileError(f"{path} is damaged: it is no notebook. Run it again") from None
+
+
 def foreign_files(result: Path) -> list[Path]:
     """Everything in a result's folder that no run has written, links to folders included.
 

@@ -4,8 +4,9 @@ import hashlib
 import json
 from pathlib import Path
 
-from ffcl_utils.files import BrokenFileError, read_json
+from ffcl_utils.files import read_json
 from ffcl_utils.paths import ROOT
+from ffcl_utils.records.contents import read_origin
 from ffcl_utils.workflow.parameters import default_parameters
 
 PACKAGE = ROOT / "ffcl_utils"
@@ -53,15 +54,11 @@ def identity(
 def recorded(folder: Path, names: list[str]) -> dict[str, str]:
     """The identities of the results in a preset's folder, of those of `names` that are there."""
     origins = {name: folder / name / "provenance.json" for name in names}
-    return {name: _identity_in(path) for name, path in origins.items() if path.is_file()}
-
-
-def _identity_in(path: Path) -> str:
-    """Raises BrokenFileError where a provenance.json does not name its run's identity."""
-    origin = read_json(path)
-    if not isinstance(origin, dict) or not isinstance(origin.get("identity"), str):
-        raise BrokenFileError(f"{path} is not the origin of a run: delete its folder, and run it")
-    return origin["identity"]
+    return {
+        name: read_origin(path.parent, "identity")["identity"]
+        for name, path in origins.items()
+        if path.is_file()
+    }
 
 
 def _hash(content: object) -> str:

@@ -6,8 +6,8 @@ import pandas as pd
 
 from ffcl_utils.config import SYNTHETIC
 from ffcl_utils.data.files import FULL, DataOrigin
-from ffcl_utils.files import read_json
 from ffcl_utils.paths import RESULTS
+from ffcl_utils.records.contents import read_origin
 from ffcl_utils.records.metrics import read_record
 
 NAMES = {
@@ -86,7 +86,7 @@ def run_summary(folder: Path) -> pd.DataFrame:
     """
     rows = {}
     for name, record in read_metrics(folder).items():
-        origin = read_json(folder / name / "provenance.json")
+        origin = read_origin(folder / name, "dirty", "source_changed", "git_commit", "machine")
         changed = origin["dirty"] or origin["source_changed"]
         rows[name] = {
             "dataset": record["dataset"] or "",

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ffcl_utils.errors import UserError
-from ffcl_utils.files import read_json
 from ffcl_utils.records.changes import NOT_COUNTED
+from ffcl_utils.records.contents import read_origin
 from ffcl_utils.records.metrics import read_record
 from ffcl_utils.records.results import read_metrics
 
@@ -48,7 +48,8 @@ def _same_conditions(run: str, ours: Path, reference: Path) -> bool:
     records = [
         read_record(folder / run / "metrics.json").model_dump() for folder in (ours, reference)
     ]
-    origins = [read_json(folder / run / "provenance.json") for folder in (ours, reference)]
+    needed = (*SAME_MACHINE, "configs", "dataset", "data_sha256", "parameters")
+    origins = [read_origin(folder / run, *needed) for folder in (ours, reference)]
     measured = [_measured(*pair) for pair in zip(records, origins, strict=True)]
     names = list(measured[1] | measured[0])
     mine, theirs = ([_text(side, name) for name in names] for side in measured)

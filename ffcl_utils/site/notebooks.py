@@ -8,13 +8,12 @@ import tomllib
 from functools import cache, partial
 from pathlib import Path
 
-import nbformat
 from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from ffcl_utils.files import read_json
 from ffcl_utils.paths import ROOT
+from ffcl_utils.records.contents import read_notebook, read_origin
 from ffcl_utils.records.results import run_summary
 from ffcl_utils.site.safe import cleaned
 
@@ -32,7 +31,7 @@ def page(folder: Path, name: str, above: Path | None = None) -> NotebookNode:
     one; None for a page at the top. Its links to code need `code_page` of every module that
     `modules` names.
     """
-    executed = nbformat.read(folder / name / "executed.ipynb", as_version=4)
+    executed = read_notebook(folder / name / "executed.ipynb")
     cells = []
     for cell in executed.cells:
         if cell.cell_type == "markdown":
@@ -62,7 +61,7 @@ def html_cell(text: str) -> NotebookNode:
 
 def modules(folder: Path, name: str) -> set[str]:
     """The files of the package, from the repository's top, that a run's notebook names."""
-    cells = nbformat.read(folder / name / "executed.ipynb", as_version=4).cells
+    cells = read_notebook(folder / name / "executed.ipynb").cells
     text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     return {path for path in _MODULE.findall(text) if (ROOT / path).is_file()}
 
@@ -162,7 +161,7 @@ def _origin(folder: Path, name: str) -> str:
     files = [f'<a href="{name}/executed.ipynb">notebook</a>']
     lines = []
     if (folder / name / "provenance.json").is_file():
-        origin = read_json(folder / name / "provenance.json")
+        origin = read_origin(folder / name, "parameters")
         summary = run_summary(folder)
         summary = summary.loc[name] if name in summary.index else {}
         preset = origin["parameters"].get("preset", folder.name)

@@ -8,6 +8,7 @@ from nbformat import NotebookNode
 
 from ffcl_utils.errors import UserError
 from ffcl_utils.files import write_whole
+from ffcl_utils.records.contents import read_notebook
 from ffcl_utils.workflow.runner import as_in_results
 from ffcl_utils.workflow.runs import runs
 
@@ -31,8 +32,7 @@ def reword(reference: Path) -> tuple[list[str], list[str]]:
         executed = reference / entry.name / "executed.ipynb"
         if not executed.is_file():
             continue
-        ran = nbformat.read(executed, as_version=4)
-        now = nbformat.read(entry.path, as_version=4)
+        ran, now = read_notebook(executed), read_notebook(entry.path)
         if _code(ran) != _code(now):
             other_code.append(entry.name)
             continue

@@ -14,7 +14,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, field_validator
 
 from ffcl_utils.config import ConfigError, check_preset
-from ffcl_utils.files import read_json, write_whole
+from ffcl_utils.files import write_whole
+from ffcl_utils.records.contents import read_origin
 from ffcl_utils.records.metrics import read_record
 from ffcl_utils.records.results import folder_of
 from ffcl_utils.workflow import runs
@@ -97,7 +98,9 @@ def read_study(path: Path) -> Study:
     """A study from its file. Raises ConfigError, one line, for anything that cannot be run."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _NoKeyTwice)
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+    except (
+        yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError
+    ) as error:  # fmt: skip
         raise ConfigError(f"{path} is no study: {' '.join(str(error).split())}") from None
     except OSError as error:
         raise ConfigError(f"no study can be read from {path}: {error.strerror}") from None
@@ -201,7 +204,7 @@ def merge(study: Study, folder: Path) -> pd.DataFrame:
                 raise ConfigError(f"{place}: seeds {found['seeds']}, not {list(seeds)}")
             known |= found["metrics"].keys()
             origin = {name: found[name] for name in ("dataset", "preset")}
-            origin["git_commit"] = read_json(place / "provenance.json")["git_commit"]
+            origin["git_commit"] = read_origin(place, "git_commit")["git_commit"]
             for k, seed in enumerate(seeds):
                 metrics = {name: _figure(values[k]) for name, values in found["metrics"].items()}
                 rows.append(cell | {"seed": seed} | origin | metrics)

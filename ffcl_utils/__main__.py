@@ -7,7 +7,6 @@ workflow starts a command for every job.
 import os
 import sys
 import time
-from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +18,6 @@ from ffcl_utils.paths import RESULTS, ROOT
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 RUNS, OVERVIEW = ROOT / "runs", Path("00_overview", "executed.ipynb")
-PROGRESS_SECONDS = 60  # between two lines of a training that say how far it is
 Preset = Annotated[str, typer.Option(help="smoke, short or paper")]
 Parameters = Annotated[
     list[str], typer.Option("-p", "--parameter", help="name=value, as often as needed")
@@ -113,12 +111,13 @@ def train(
     if job:
         _train_job(job, name)
         return
-    entry, values = _run_with(name, preset, parameter)
     from ffcl_utils import store
     from ffcl_utils.config import of_rules
+    from ffcl_utils.workflow.asked import run_with
     from ffcl_utils.workflow.parameters import complete
     from ffcl_utils.workflow.runs import configs_of
 
+    entry, values = run_with(name, preset, parameter)
     configs = configs_of(entry, complete(entry.path, values))
     store.trained(configs, entry.with_snapshots(configs, preset))
     configs = of_rules(configs)
@@ -144,20 +143,24 @@ def run(
     ] = None,
 ) -> None:
     """Execute a notebook into a folder, whole or not at all."""
+    from ffcl_utils.workflow.asked import place_of, run_with, values_of
     from ffcl_utils.workflow.parameters import check_parameters
     from ffcl_utils.workflow.process import die_with_parent
 
     die_with_parent()
     if notebook.endswith(".ipynb"):
-        path, values = Path(notebook), _values(parameter)
+        path, values = Path(notebook), values_of(parameter)
         if not path.is_file():
             raise FileNotFoundError(f"no notebook {path}")
         if output is None:
             raise UserError("name the folder that the results go to, after the notebook")
     else:
-        entry, values = _run_with(notebook, preset, parameter)
+        entry, values = run_with(notebook, preset, parameter)
         path = entry.path
-        output = output or _place_of(entry, preset, values)
+        if output is None:
+            output = place_of(entry, preset, values, RUNS)
+            if entry.part == "overview":  # of the results beside it
+                values["results"] = str(output.parent)
     check_parameters(path, values)  # before papermill, which takes seconds to import
     from ffcl_utils.workflow.runner import run_notebook
 
@@ -294,68 +297,15 @@ def _train_job(file: Path, name: str) -> None:
     from ffcl_utils import store
     from ffcl_utils.learning.process import prepare_process
     from ffcl_utils.workflow.plan import training_of
+    from ffcl_utils.workflow.process import said_at_times
 
     prepare_process()
     folder = store.store_folder()
     if folder is None:
         raise UserError("FFCL_STORE is empty: there is no place to keep what a job trains")
     started = time.monotonic()
-    store.train(training_of(file, name), folder, _progress(name))
+    store.train(training_of(file, name), folder, said_at_times(name))
     typer.echo(f"{name}: {time.monotonic() - started:.0f} seconds")
-
-
-def _progress(name: str) -> Callable[[int, int], None]:
-    """What a training calls after each epoch (done, of): says at times how long it still takes."""
-    started = said = time.monotonic()
-    before = None  # epochs that a checkpoint had: they took no time now
-
-    def progress(done: int, of: int) -> None:
-        nonlocal said, before
-        before = done - 1 if before is None else before
-        if time.monotonic() - said >= PROGRESS_SECONDS and done < of:
-            said = time.monotonic()
-            left = (said - started) / (done - before) * (of - done)
-            typer.echo(f"{name}: epoch {done} of {of}, about {left / 60:.0f} minutes left")
-
-    return progress
-
-
-def _place_of(entry, preset: str, values: dict[str, object]) -> Path:
-    """Where the workflow looks for a run's result: for no result of other settings."""
-    preset = values.get("preset", preset)
-    if preset not in entry.presets or values != entry.parameters_at(preset):
-        raise UserError(
-            f"these are other settings than those of {entry.name} at {preset} in the table of "
-            "runs: name the folder that the results go to, after the run"
-        )
-    if entry.part == "overview":
-        values["results"] = str(RUNS / preset)
-    return RUNS / preset / entry.name
-
-
-def _values(parameter: list[str]) -> dict[str, object]:
-    from ffcl_utils.workflow.parameters import parse_value
-
-    pairs = [text.partition("=") for text in parameter]
-    names = [name for name, _, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"{name} is given {names.count(name)} times: give it once")
-    if "output_dir" in names:
-        raise UserError("output_dir: name the folder after the notebook instead")
-    return {name: parse_value(value) for name, _, value in pairs}
-
-
-def _run_with(name: str, preset: str, parameter: list[str]):
-    """A run of the table, and its parameters with those of the command line; all checked."""
-    from ffcl_utils.workflow import runs
-    from ffcl_utils.workflow.parameters import check_parameters, complete
-
-    entry, given = runs.run(name), _values(parameter)
-    check_parameters(entry.path, given)
-    values = entry.parameters_at(given.get("preset", preset)) | given
-    runs.configs_of(entry, complete(entry.path, values))
-    return entry, values
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 WORKFLOW, COMMAND = "FFCL_WORKFLOW_PID", "FFCL_COMMAND_PID"
 # Of the process id of the make that started a command.
 MAKE = "FFCL_MAKE_PID"
+PROGRESS_SECONDS = 60  # between two lines of a training that say how far it is
 # Of the file of the plan that Snakemake runs: it would parse a path given on its command line.
 PLAN_FILE = "FFCL_PLAN"
 
@@ -56,3 +57,19 @@ def die_with_parent(variable: str = WORKFLOW) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def said_at_times(name: str) -> Callable[[int, int], None]:
+    """What a training calls after each epoch (done, of): says at times how long it still takes."""
+    started = said = time.monotonic()
+    before = None  # epochs that a checkpoint had: they took no time now
+
+    def progress(done: int, of: int) -> None:
+        nonlocal said, before
+        before = done - 1 if before is None else before
+        if time.monotonic() - said >= PROGRESS_SECONDS and done < of:
+            said = time.monotonic()
+            left = (said - started) / (done - before) * (of - done)
+            print(f"{name}: epoch {done} of {of}, about {left / 60:.0f} minutes left", flush=True)
+
+    return progress

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from ffcl_utils import __main__ as command_line
 from ffcl_utils.__main__ import main
 from ffcl_utils.paths import ROOT
 from ffcl_utils.workflow import process, runs
@@ -126,8 +125,8 @@ def test_every_rule_is_named_with_its_title():
 def test_a_resumed_training_counts_its_own_epochs_alone(monkeypatch, capsys):
     """Ten epochs lie in a checkpoint; the eleventh and twelfth take two minutes each."""
     now = [0.0]
-    monkeypatch.setattr(command_line.time, "monotonic", lambda: now[0])
-    progress = command_line._progress("training")
+    monkeypatch.setattr(process.time, "monotonic", lambda: now[0])
+    progress = process.said_at_times("training")
     for done in (11, 12):
         now[0] += 120
         progress(done, 20)

@@ -104,6 +104,16 @@ def test_what_a_presets_run_does_not_measure_is_not_comparable(tmp_path, preset)
         assert (row["reason"] == said) is (claim.id in left_out)
 
 
+def test_an_interval_is_not_asked_of_a_single_seed(tmp_path):
+    """It would be "not reproduced" for want of a second seed."""
+    write_records(tmp_path, ledger(), values=(0.6,))
+    found = rows(tmp_path)
+    for claim in AT_SHORT:
+        row = found[claim.id]
+        said = "The run has a single seed, of which there is no interval."
+        assert (row["verdict"] == "not comparable") is (row["reason"] == said) is claim.by_interval
+
+
 def test_every_reason_is_said(tmp_path):
     write_records(tmp_path, preset="smoke", dataset="mnist_5k", changed={"epochs": [2, 30]})
     assert rows(tmp_path)["A1"]["reason"] == (

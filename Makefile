@@ -11,6 +11,14 @@ READY   = .venv/.ready
 # Ends with make, whatever ends that: $$PPID is make's own number.
 WITH_MAKE = @FFCL_MAKE_PID=$$PPID exec $(PY) -m ffcl_utils
 WHERE   = --cores $(CORES) --profile "$(PROFILE)"
+# Kernels work in notebooks/: there, a path as seen from here would lead elsewhere.
+seen_from_anywhere = $(shell case "$$$(1)" in (/*) echo "$$$(1)";; (*) echo "$$PWD/$$$(1)";; esac)
+ifneq ($(FFCL_DATA_DIR),)
+export FFCL_DATA_DIR := $(call seen_from_anywhere,FFCL_DATA_DIR)
+endif
+ifneq ($(FFCL_STORE),)
+export FFCL_STORE := $(call seen_from_anywhere,FFCL_STORE)
+endif
 
 .PHONY: help reproduce reproduce-all study test lab site bench bench-reproduce results lock
 

@@ -114,6 +114,23 @@ def test_make_without_a_target_names_the_commands():
     assert "make reproduce " in done.stdout and "make help" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("store", "in_a_kernel"), [(None, "unset"), ("", ""), ("a b/$c", "HERE/a b/$c"), ("/d", "/d")]
+)
+def test_make_gives_kernels_paths_that_do_not_depend_on_their_folder(store, in_a_kernel, tmp_path):
+    """JupyterLab's kernels and nbval's work in notebooks/, make in the folder above."""
+    show = 'show: ; @printf \'%s|%s\' "$${FFCL_DATA_DIR-unset}" "$${FFCL_STORE-unset}"\n'
+    (tmp_path / "Makefile").write_text(f"include {ROOT.name}/Makefile\n{show}")
+    (tmp_path / ROOT.name).symlink_to(ROOT)
+    given = {"FFCL_DATA_DIR": "../data"} | ({} if store is None else {"FFCL_STORE": store})
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FFCL_")}
+    done = subprocess.run(
+        ["make", "--silent", "show"], cwd=tmp_path, env=kept | given,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"{tmp_path}/../data|{in_a_kernel.replace('HERE', str(tmp_path))}"
+
+
 def test_every_rule_is_named_with_its_title():
     from ffcl_utils import rules
 

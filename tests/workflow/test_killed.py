@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -81,20 +80,19 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", WORDS)
-def test_sigkill_and_the_same_command_again(victim, undisturbed, tmp_path):
-    if victim in ("runner", "kernel"):  # they come after the trainings
-        shutil.copytree(undisturbed / "store", tmp_path / "store")
+def test_sigkill_of_each_process_in_turn_and_the_same_command_again(undisturbed, tmp_path):
+    """In one folder: what each of them left lies there when the next is killed."""
     command, environment = study(tmp_path)
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as started:
-        killed, family = wait_for(victim, psutil.Process(started.pid))
-        killed.send_signal(signal.SIGKILL)
-        assert started.wait(120) != 0
-    _, alive = psutil.wait_procs(family, timeout=10)
-    assert not alive, "left behind"
-    assert not list(tmp_path.rglob("runs.csv"))
+    for victim in WORDS:
+        with subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as started:
+            killed, family = wait_for(victim, psutil.Process(started.pid))
+            killed.send_signal(signal.SIGKILL)
+            assert started.wait(120) != 0, victim
+        _, alive = psutil.wait_procs(family, timeout=10)
+        assert not alive, f"left behind by a killed {victim}"
+        assert not list(tmp_path.rglob("runs.csv")), victim
     again = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
     )

@@ -53,6 +53,17 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, -1)
 
 
+def give_back_freed_memory() -> None:
+    """Hand back what `keep_freed_memory` has kept, before a tensor that needs another place.
+
+    A small tensor that lies amid the memory of a large one is enough that no other large one fits
+    there. Does nothing where the C library is not glibc.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)
+
+
 def end_with(parent: int) -> None:
     """End this process as soon as its parent, by process id, is gone, whatever killed that."""
 

@@ -16,6 +16,7 @@ from ffcl_utils.config import InputScaling, LayerSizes, RuleConfig
 from ffcl_utils.data.datasets import PIXELS, Dataset
 from ffcl_utils.learning.history import History
 from ffcl_utils.learning.predictors import PredictingBlocks
+from ffcl_utils.learning.process import give_back_freed_memory
 from ffcl_utils.learning.training import PerSeed, Phase, State
 from ffcl_utils.rules.base import Rule, right
 
@@ -120,6 +121,7 @@ class CascadedForward(Rule):
             evaluate = partial(self._evaluate, k, images, data)
             yield Phase(draw_epoch, count, losses, parameters, evaluate, total=False)
             seen.clear()  # before the next block's are made: two of them might not fit the memory
+            give_back_freed_memory()
 
     def _evaluate(self, k: int, images: Tensor, data: Dataset) -> PerSeed:
         if self.network.learning:

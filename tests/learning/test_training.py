@@ -1,5 +1,8 @@
 """The mini-batch loop on a problem whose every figure can be written down: a plain Adam."""
 
+import platform
+import subprocess
+import sys
 from copy import deepcopy
 
 import numpy as np
@@ -111,6 +114,28 @@ def test_a_seed_that_diverges_has_no_finite_figures_and_disturbs_no_other():
     history = train(toy.phases(), config(), toy.generators)
     assert not np.isfinite(history["train_loss/toy"][:, 1]).any()
     assert torch.equal(toy.parameters[0][0], other.parameters[0][0])
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="is about glibc's malloc")
+def test_memory_amid_which_a_small_tensor_lies_is_given_back():
+    """As between two blocks of CaFo, whose features take 1.5 GB each at the published widths."""
+    code = """
+from pathlib import Path
+import torch
+from ffcl_utils.learning.process import give_back_freed_memory, prepare_process
+prepare_process()
+held = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+parts = [torch.zeros(25, 2**18) for _ in range(8)]  # of 25 MiB
+small = torch.zeros(10)
+parts.clear()
+before = held()
+give_back_freed_memory()
+print(before - held())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert float(done.stdout) > 150
 
 
 def test_denormal_numbers_are_zero_and_there_is_one_thread():

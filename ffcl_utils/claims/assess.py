@@ -126,7 +126,7 @@ def _differences(claim: Claim, record: Record) -> list[str]:
         found.append(f"The run of the preset {record.preset} does not measure it.")
     if record.dataset != claim.dataset:
         found.append(f"The data are {record.dataset}, not {claim.dataset}.")
-    if claim.by_interval and len(record.metrics.get(claim.metric, ())) == 1:
+    if claim.needs_interval and len(record.metrics.get(claim.metric, ())) == 1:
         found.append("The run has a single seed, of which there is no interval.")
     found += [
         f"{name} is {value!r}, not {expected!r}."

@@ -82,6 +82,13 @@ class Claim(BaseModel):
         return any(c.metric == self.metric and c.test.startswith("interval") for c in conditions)
 
     @property
+    def needs_interval(self) -> bool:
+        """Whether the verdict depends on where an interval lies, of `metric` or of another."""
+        if self.judge:
+            return self.by_interval
+        return any(c.test.startswith("interval") for c in self.conditions.named.values())
+
+    @property
     def rule(self) -> str:
         """The rule as a sentence, in the claim's unit and words."""
         word = SUPPORTED if self.ours else REPRODUCED

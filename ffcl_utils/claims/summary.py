@@ -35,8 +35,8 @@ def summary(values: np.ndarray, unit: str) -> dict:
 
     NaN is a seed without a figure: n_missing counts these, n_seeds counts all seeds. They are left
     out of the rest, except with the unit "seeds", where they have failed (0), as for the judge.
-    ci95: Wilson's interval for "seeds", else Student's t; None for fewer than two figures. Where no
-    seed has a figure, mean, std, min and max are None too.
+    ci95: Wilson's interval for "seeds", else Student's t; None, as std, for fewer than two figures.
+    Where no seed has a figure, mean, min and max are None too.
     """
     values = np.asarray(values, dtype=float)
     missing = np.isnan(values)
@@ -48,7 +48,7 @@ def summary(values: np.ndarray, unit: str) -> dict:
     ci95 = share_interval(round(counted.sum()), n) if unit == "seeds" else interval(counted)
     return {
         "mean": float(counted.mean()),
-        "std": float(counted.std(ddof=1)) if n > 1 else 0.0,
+        "std": float(counted.std(ddof=1)) if n > 1 else None,
         "min": float(counted.min()),
         "max": float(counted.max()),
         **short,
@@ -76,6 +76,9 @@ def in_words(ours: dict | None, unit: str) -> str:
         return f"{passing} ({without})" if without else passing
     counted = _seeds(ours["n_seeds"] - ours["n_missing"])
     counted = f"({counted}; {without})" if without else f"({counted})"
+    if ours["std"] is None:  # of a single figure
+        alone = {"%": f"{100 * ours['mean']:.2f} %", "points": f"{100 * ours['mean']:.2f} points"}
+        return f"{alone.get(unit, format(ours['mean'], '.3g'))} {counted}"
     if unit == "%":
         average, std, high = (100 * ours[key] for key in ("mean", "std", "max"))
         digits = 1 if std >= 0.1 else 2

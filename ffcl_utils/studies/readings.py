@@ -129,7 +129,7 @@ def cells(runs: pd.DataFrame) -> pd.DataFrame:
                     **of_reading[SETTINGS].iloc[0],
                     "predictor": predictor,
                     "accuracy": accuracy.mean(),
-                    "std": accuracy.std(ddof=1) if len(accuracy) > 1 else 0.0,
+                    "std": accuracy.std(ddof=1) if len(accuracy) > 1 else np.nan,
                     "best": accuracy.max(),
                     "63 %": up_to.verdict(accuracy) == REPRODUCED,
                     "train": exponential.verdict(of_reading["train"]) == REPRODUCED,

@@ -53,7 +53,9 @@ def test_no_figures_at_all():
     [
         ([0.6, 0.61], "%", "60.5 ± 0.7 %, best 61.0 % (2 seeds)"),
         ([0.981, 0.9812], "%", "98.11 ± 0.01 %, best 98.12 % (2 seeds)"),
-        ([0.6], "%", "60.00 ± 0.00 %, best 60.00 % (1 seed)"),
+        ([0.6], "%", "60.00 % (1 seed)"),
+        ([0.5], "number", "0.5 (1 seed)"),
+        ([-0.011], "points", "-1.10 points (1 seed)"),
         ([0.6, 0.61, nan], "%", "60.5 ± 0.7 %, best 61.0 % (2 seeds; 1 of 3 seeds has no figure)"),
         ([1.0, 0.0, 1.0], "seeds", "2 of 3 seeds"),
         ([1.0, nan, nan], "seeds", "1 of 3 seeds (2 of 3 seeds have no figure)"),

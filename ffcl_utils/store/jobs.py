@@ -1,6 +1,6 @@
 """What is missing in the store is trained, in jobs of a few seeds, and saved a seed at a time."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ffcl_utils.records.git import git_state
 from ffcl_utils.records.provenance import surroundings
 from ffcl_utils.store.checkpoint import Checkpoint
 from ffcl_utils.store.keys import content, key, keys_elsewhere
-from ffcl_utils.store.networks import StoreError, load_arrays, save_arrays
+from ffcl_utils.store.networks import StoreError, load_arrays, save_together
 
 Progress = Callable[[int, int], None]  # epochs done, epochs in all
 
@@ -137,8 +137,9 @@ def snapshot_file(folder: Path, seed: int) -> Path:
 def train(job: Job, store: Path, progress: Progress = lambda *_: None) -> None:
     """Train the networks of a job that are still missing, and save each in the store.
 
-    progress: is told epochs done and in all. Another process that trains the same networks at this
-    moment is waited for. Call learning.process.prepare_process() first.
+    progress: is told epochs done and in all. Another process that trains the same seeds at this
+    moment is waited for; one that trains more or fewer of them trains them twice. Call
+    learning.process.prepare_process() first.
     """
     folder = store / key(job.config)
     try:
@@ -181,19 +182,29 @@ def _train(job: Job, folder: Path, progress: Progress) -> None:
         "trained": {"git_commit": commit, "dirty": dirty, "seeds": len(seeds)}
         | surroundings(checkpoint.elapsed),
     }
+    # Together: with one seed there and another not, the next job would be of other seeds, and would
+    # not find this one's checkpoint.
+    save_together(folder, _files(folder, job, rule, snapshots, header))
+    checkpoint.remove()
+
+
+def _files(
+    folder: Path, job: Job, rule, snapshots: list[dict], header: dict
+) -> Iterator[tuple[str, dict[str, np.ndarray], dict]]:
+    """The name, arrays and header of every file that a job leaves."""
     tensors = {name: tensor.numpy(force=True) for name, tensor in rule.tensors().items()}
-    for k, seed in enumerate(seeds):
+    for k, seed in enumerate(job.config.seed_list):
+        own = header | {"seed": seed}
         if job.snapshots:
             epochs = {
                 f"{epoch}/{name}": array[k]
                 for epoch, arrays in enumerate(snapshots, start=1)
                 for name, array in arrays.items()
             }
-            save_arrays(snapshot_file(folder, seed), epochs, header | {"seed": seed})
+            yield snapshot_file(folder, seed).name, epochs, own
         arrays = {f"weights/{name}": array[k] for name, array in tensors.items()}
         arrays |= {f"history/{name}": v[:, k] for name, v in rule.history.values.items()}
-        save_arrays(network_file(folder, seed), arrays, header | {"seed": seed})
-    checkpoint.remove()
+        yield network_file(folder, seed).name, arrays, own
 
 
 def fill(rule, arrays: list[dict[str, np.ndarray]]) -> None:

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +30,29 @@ def store_folder() -> Path | None:
 
 def save_arrays(path: Path, arrays: Arrays, header: dict) -> None:
     """Write arrays and a header (JSON) into a safetensors file, whole or not at all."""
+    content = _content(arrays, header)
+    write_whole(path, lambda temporary: temporary.write_bytes(content))
+
+
+def save_together(folder: Path, files: Iterable[tuple[str, Arrays, dict]]) -> None:
+    """`save_arrays` of several files of a folder, given by name: all of them, or none.
+
+    On a full disk none is there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
+        written = []
+        for name, arrays, header in files:
+            written.append(Path(temporary) / name)
+            written[-1].write_bytes(_content(arrays, header))
+        for file in written:
+            file.replace(folder / file.name)
+
+
+def _content(arrays: Arrays, header: dict) -> bytes:
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     header = header | {"sha256": _digest(arrays)}
-    content = save(arrays, {"header": json.dumps(header, ensure_ascii=False)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda temporary: temporary.write_bytes(content))
+    return save(arrays, {"header": json.dumps(header, ensure_ascii=False)})
 
 
 def load_arrays(path: Path, **expected) -> tuple[Arrays, dict]:

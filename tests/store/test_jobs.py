@@ -1,5 +1,6 @@
 """What is missing is trained, each network once, in jobs of a few seeds; and nothing else."""
 
+import errno
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
+from itertools import islice
 from types import SimpleNamespace
 
 import numpy as np
@@ -158,6 +160,34 @@ def test_only_what_is_missing_is_trained(few, tmp_path):
     assert missing([Job(config(seeds=4))], tmp_path) == []
     assert network_file(folder, 1).read_bytes() == before
     assert read(config(seeds=4), tmp_path).history.seeds == (0, 1, 2, 3)
+
+
+def test_a_disk_that_is_full_at_the_end_costs_no_training(few, tmp_path, monkeypatch):
+    """The first of three seeds is written; the same command goes on from the checkpoint."""
+    job, files = Job(config(seeds=3, epochs=3), snapshots=True), store.jobs._files
+
+    def full(*arguments):
+        yield from islice(files(*arguments), 2)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    # Also the last epoch has its checkpoint.
+    monkeypatch.setattr(checkpoint.Checkpoint.__init__, "__defaults__", (0.0,))
+    monkeypatch.setattr(store.jobs, "_files", full)
+    with pytest.raises(OSError, match="No space left"):
+        store.train(job, tmp_path)
+    folder = tmp_path / store.key(job.config)
+    assert not list(folder.glob("*.safetensors")) and not list(folder.glob(".writing-*"))
+    monkeypatch.setattr(store.jobs, "_files", files)
+    again = []
+    store.train(job, tmp_path, lambda done, _: again.append(done))
+    assert again == [] and missing([job], tmp_path) == []
+    store.train(job, tmp_path / "undisturbed")
+    for mine, theirs in zip(
+        read(job.config, tmp_path).tensors().values(),
+        read(job.config, tmp_path / "undisturbed").tensors().values(),
+        strict=True,
+    ):
+        assert torch.equal(mine, theirs)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "other seed", "other code", "not one of ours"])

@@ -117,17 +117,17 @@ def train(
     from ffcl_utils.workflow.parameters import complete
     from ffcl_utils.workflow.runs import configs_of
 
+    folder = store.store_folder()
+    if folder is None:
+        raise UserError("FFCL_STORE is empty: there is no place to keep what is trained")
     entry, values = run_with(name, preset, parameter)
-    configs = configs_of(entry, complete(entry.path, values))
-    store.trained(configs, entry.with_snapshots(configs, preset))
-    configs = of_rules(configs)
+    configs = of_rules(configs_of(entry, complete(entry.path, values)))
     if not configs:
         typer.echo(f"{name} trains no learning rule: its notebook works everything out")
         return
+    snapshots = entry.with_snapshots(configs, values.get("preset"))
+    store.train_missing([store.Job(c, name in snapshots) for name, c in configs.items()], folder)
     networks = sum(config.seeds for config in configs.values())
-    if store.store_folder() is None:
-        typer.echo(f"{networks} networks were trained, and none kept: FFCL_STORE is empty")
-        return
     typer.echo(f"{networks} networks of {len(configs)} settings are in the store")
 
 

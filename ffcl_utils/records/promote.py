@@ -7,8 +7,14 @@ from pathlib import Path
 
 from ffcl_utils.config import check_preset
 from ffcl_utils.errors import UserError
-from ffcl_utils.files import read_json, swap_folder
-from ffcl_utils.records.contents import LEFT_BY_VIEWERS, RECORDS, files_of, foreign_files
+from ffcl_utils.files import swap_folder
+from ffcl_utils.records.contents import (
+    LEFT_BY_VIEWERS,
+    RECORDS,
+    files_of,
+    foreign_files,
+    read_origin,
+)
 from ffcl_utils.records.git import git_state
 from ffcl_utils.records.identity import source_hash
 from ffcl_utils.records.metrics import read_record
@@ -92,9 +98,7 @@ def _check(entry: RunEntry, result: Path, preset: str) -> None:
     for name in RECORDS if entry.networks else RECORDS_BUT_METRICS:
         if not (result / name).is_file():
             raise PromotionError(f"{result.parent} is not finished: no {entry.name}/{name}")
-    origin = read_json(result / "provenance.json")
-    if not origin.keys() >= NEEDED:
-        raise PromotionError(f"{result} was made by another version of this package: run it again")
+    origin = read_origin(result, *NEEDED)
     for name in origin["files"]:
         if not (result / name).is_file():
             raise PromotionError(f"{result} is not complete: no {name}. Delete it and run again")

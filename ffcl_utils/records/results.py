@@ -17,6 +17,10 @@ NAMES = {
     "fashion_mnist_1k": "Fashion-MNIST subset of 1,000",
     SYNTHETIC: "synthetic data",
 }
+# Of provenance.json: what a summary of the runs shows.
+SHOWN = (
+    "dirty", "source_changed", "git_commit", "machine", "device", "versions", "seconds", "finished",
+)  # fmt: skip
 
 
 def note(dataset: str | None, preset: str | None, *seeds: int) -> str:
@@ -86,7 +90,7 @@ def run_summary(folder: Path) -> pd.DataFrame:
     """
     rows = {}
     for name, record in read_metrics(folder).items():
-        origin = read_origin(folder / name, "dirty", "source_changed", "git_commit", "machine")
+        origin = read_origin(folder / name, *SHOWN)
         changed = origin["dirty"] or origin["source_changed"]
         rows[name] = {
             "dataset": record["dataset"] or "",

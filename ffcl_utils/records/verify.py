@@ -25,7 +25,8 @@ def compare_runs(ours: Path, reference: Path) -> pd.DataFrame:
 
     Where machine, versions, device, seeds and the precision of products are the same, every seed's
     figure must be the same to the last bit. Otherwise the means, of the seeds that have a figure,
-    may differ by 3 standard errors of their difference. A metric that one run lacks does not agree.
+    may differ by 3 standard errors of their difference; a single seed is taken to vary as those of
+    the other run. A metric that one run lacks does not agree.
     Raises NotTheSameExperimentError where preset, data or settings of a run differ,
     FileNotFoundError where a folder holds no results.
     """
@@ -110,7 +111,7 @@ def _compare(mine: list | None, theirs: list, exact: bool) -> dict:
     if np.isnan(reference).all() or np.isnan(found).all():
         agrees = bool(np.isnan(reference).all() and np.isnan(found).all())
         return row | {"required": "a figure in both or in neither", "agrees": agrees}
-    bound = STANDARD_ERRORS * np.hypot(_standard_error(found), _standard_error(reference))
+    bound = STANDARD_ERRORS * _standard_error(found, reference)
     agrees = bool(abs(row["ours"] - row["reference"]) <= bound)
     return row | {"required": f"|Δ mean| ≤ {bound:.3g}", "agrees": agrees}
 
@@ -120,6 +121,18 @@ def _mean(values: np.ndarray) -> float:
     return values[~np.isnan(values)].mean() if not np.isnan(values).all() else np.nan
 
 
-def _standard_error(values: np.ndarray) -> float:
-    values = values[~np.isnan(values)]
-    return values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
+def _standard_error(found: np.ndarray, reference: np.ndarray) -> float:
+    """Of the difference of two means. A single seed is taken to vary as the other run's do.
+
+    Of one seed in both nothing is known: 0, so that they have to be equal.
+    """
+    known = [values[~np.isnan(values)] for values in (found, reference)]
+    spreads = [values.std(ddof=1) for values in known if len(values) > 1]
+    if not spreads:
+        return 0.0
+    return np.hypot(
+        *(
+            (values.std(ddof=1) if len(values) > 1 else spreads[0]) / len(values) ** 0.5
+            for values in known
+        )
+    )

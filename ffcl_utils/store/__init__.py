@@ -3,7 +3,7 @@
 from ffcl_utils.store.jobs import Job, JobError, missing, train, trained_elsewhere
 from ffcl_utils.store.keys import key
 from ffcl_utils.store.networks import StoreError, store_folder
-from ffcl_utils.store.reader import epochs_of, opened_store, trained
+from ffcl_utils.store.reader import epochs_of, train_missing, trained
 
 __all__ = [
     "Job",
@@ -12,9 +12,9 @@ __all__ = [
     "epochs_of",
     "key",
     "missing",
-    "opened_store",
     "store_folder",
     "train",
+    "train_missing",
     "trained",
     "trained_elsewhere",
 ]

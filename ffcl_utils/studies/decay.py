@@ -76,7 +76,7 @@ def decay_summary(table: pd.DataFrame) -> pd.DataFrame:
             "τ to": groups.tau.max(),
             "median β": groups.beta.median(),
             "β interval holds 1": groups[["beta_low", "beta_high"]].apply(
-                lambda g: ((g.beta_low <= 1) & (g.beta_high >= 1)).mean()
+                lambda g: ((g.beta_low <= 1) & (g.beta_high >= 1))[g.beta_low.notna()].mean()
             ),
             "verdicts": groups.verdict.agg(
                 lambda v: ", ".join(f"{n} {name}" for name, n in v.value_counts().items())

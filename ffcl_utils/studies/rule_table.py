@@ -39,8 +39,8 @@ def fit(rule: Rule, data: Dataset) -> float:
 
 
 def seconds_of(rule: Rule) -> float:
-    """The seconds that the jobs of a stored rule took; each trained one or several seeds."""
-    return sum(seconds for _, seconds in {(o["finished"], o["seconds"]) for o in rule.origins})
+    """The seconds that a stored rule's seeds took: each its share of the job that trained it."""
+    return sum(origin["seconds"] / origin["seeds"] for origin in rule.origins)
 
 
 def side_by_side(

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Collection
+from contextlib import chdir
 from functools import partial
 from pathlib import Path
 
@@ -85,20 +86,21 @@ def _execute(
     if "output_dir" in default_parameters(notebook):
         parameters = parameters | {"output_dir": as_given(staging)}
     try:
-        papermill.execute_notebook(
-            _as_papermill_takes_it(notebook),
-            _as_papermill_takes_it(executed),
-            parameters,
-            kernel_name="python3",
-            start_timeout=START_SECONDS,
-            execution_timeout=minutes and 60 * minutes,
-            progress_bar=False,
-            stdout_file=sys.stdout,
-            stderr_file=sys.stderr,
-            cwd=ROOT,
-            coalesce_streams=True,
-            kernel_manager_class=PrivateKernelManager,
-        )
+        with chdir(ROOT):  # papermill opens paths as seen from here
+            papermill.execute_notebook(
+                _as_papermill_takes_it(notebook),
+                _as_papermill_takes_it(executed),
+                parameters,
+                kernel_name="python3",
+                start_timeout=START_SECONDS,
+                execution_timeout=minutes and 60 * minutes,
+                progress_bar=False,
+                stdout_file=sys.stdout,
+                stderr_file=sys.stderr,
+                cwd=ROOT,
+                coalesce_streams=True,
+                kernel_manager_class=PrivateKernelManager,
+            )
     except (PapermillExecutionError, DeadKernelError, CellTimeoutError) as error:
         kept = _keep(executed, logs / f"{output.name}.ipynb")
         raise NotebookError(f"{notebook.name}, {_describe(error, executed)}{kept}") from None

@@ -268,9 +268,10 @@ def test_nothing_is_promoted_from_a_tree_with_changes(run, reference, monkeypatc
 
 
 def test_a_result_of_an_older_version_is_not_promoted(run, reference):
-    (run / "01_accuracy" / "provenance.json").write_text('{"dirty": false}')
-    with pytest.raises(PromotionError, match="another version of this package"):
-        promote(run, reference)
+    for older in ('{"dirty": false}', "[]", "3"):
+        (run / "01_accuracy" / "provenance.json").write_text(older)
+        with pytest.raises(BrokenFileError, match="is not the origin of a run"):
+            promote(run, reference)
 
 
 def test_a_run_does_not_become_the_reference_of_another_preset(run, reference):

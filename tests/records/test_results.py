@@ -66,3 +66,9 @@ def test_the_summary_has_a_row_per_run(runs):
     assert summary.seeds.to_dict() == {"01_accuracy": 2, "07_study": 1}
     assert summary.dataset.tolist() == ["mnist_5k", "mnist_5k"]
     assert summary["commit"].tolist() == ["0123456789ab", "0123456789ab (changed)"]
+    for missing in ("device", "versions", "seconds", "finished"):
+        origin = json.loads(path.read_text())
+        path.write_text(json.dumps({k: v for k, v in origin.items() if k != missing}))
+        with pytest.raises(UserError, match="is not the origin of a run"):
+            results.run_summary(runs)
+        path.write_text(json.dumps(origin))

@@ -3,6 +3,7 @@
 import json
 from functools import partial
 
+import numpy as np
 import pytest
 
 from ffcl_utils.records import verify
@@ -97,6 +98,25 @@ def test_elsewhere_the_seeds_with_a_figure_are_compared(two_runs, ours, referenc
     another_machine(two_runs[0])
     for folder, values in zip(two_runs, (ours, reference), strict=True):
         with_accuracy(folder, values)
+    assert compare_runs(*two_runs).agrees.tolist() == [agrees]
+
+
+@pytest.mark.parametrize(("far", "agrees"), [(2.9, True), (3.1, False)])
+def test_elsewhere_a_single_seed_varies_as_those_of_the_reference(two_runs, far, agrees):
+    """The spread of a difference of one seed and a mean of four: s √(1 + 1/4)."""
+    another_machine(two_runs[0])
+    reference = [0.5, 0.52, 0.54, 0.56]
+    error = np.std(reference, ddof=1) * (1 + 1 / 4) ** 0.5
+    with_accuracy(two_runs[0], [np.mean(reference) + far * error])
+    with_accuracy(two_runs[1], reference)
+    assert compare_runs(*two_runs).agrees.tolist() == [agrees]
+
+
+@pytest.mark.parametrize(("other", "agrees"), [(0.5, True), (0.51, False)])
+def test_elsewhere_two_single_seeds_have_to_be_equal(two_runs, other, agrees):
+    another_machine(two_runs[0])
+    with_accuracy(two_runs[0], [0.5])
+    with_accuracy(two_runs[1], [other])
     assert compare_runs(*two_runs).agrees.tolist() == [agrees]
 
 

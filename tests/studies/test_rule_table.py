@@ -25,9 +25,9 @@ def test_rules_side_by_side_have_the_figures_of_each_alone(digits):
         trained[name] = rules.rule(name)(small_config(name, epochs=1))
         seconds = study.fit(trained[name], data)
     assert seconds > 0
-    # Two jobs of two seeds and of one; a job's seconds count once.
-    pair, single = ({"finished": f"{day}", "seconds": 3.0 * day} for day in (1, 2))
-    trained["improved_ffcl"].origins = [pair, pair, single]
+    # Two of the three seeds of a job, and one of its own that ended at the same time.
+    three, single = ({"finished": "now", "seconds": 4.5, "seeds": seeds} for seeds in (3, 1))
+    trained["improved_ffcl"].origins = [three, three, single]
     own = {"mine": trained["backprop"]}
     stored = {"improved_ffcl": trained["improved_ffcl"]}
     table = study.side_by_side(stored, own, data, {"mine": seconds})
@@ -37,13 +37,13 @@ def test_rules_side_by_side_have_the_figures_of_each_alone(digits):
     assert table.loc["mine", "accuracy, %"] == pytest.approx(expected, abs=0.06)
     assert (table["seeds"] == 2).all()
     assert table["local"].tolist() == [True, False]
-    assert table["seconds"].tolist() == [9.0, round(seconds, 1)]
+    assert table["seconds"].tolist() == [7.5, round(seconds, 1)]
 
 
 def test_two_rules_of_one_title_keep_a_row_each(digits):
     """A reader who copies a file of rules/ may forget to change the title."""
     rule = rules.rule("backprop")(small_config("backprop", seeds=1))
-    rule.origins = [{"finished": "1", "seconds": 1.0}]
+    rule.origins = [{"finished": "1", "seconds": 1.0, "seeds": 1}]
     table = study.side_by_side({"backprop": rule, "copy": rule}, {}, small(digits, 200), {})
     assert table.index.tolist() == ["BP", "BP"]
     assert table["std"].isna().all()

@@ -47,6 +47,18 @@ def test_a_folder_that_cannot_be_written_is_refused_before_a_kernel_starts(no_ke
         run_notebook(TRAINING, tmp_path / "file" / "out", {})
 
 
+def test_a_notebook_of_the_repository_is_found_from_every_folder(monkeypatch, tmp_path):
+    def opened(path, *_, **__):
+        nbformat.read(path, as_version=4)
+        raise RuntimeError("it was found")
+
+    monkeypatch.setattr(papermill, "execute_notebook", opened)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotebookError, match="it was found"):
+        run_notebook(TRAINING, tmp_path / "out", {})
+    assert Path.cwd() == tmp_path
+
+
 @pytest.mark.parametrize("kind", ["folder", "file"])
 def test_what_is_not_ours_is_never_replaced(kind, no_kernel, tmp_path):
     out = tmp_path / "out"

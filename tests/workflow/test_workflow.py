@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from ffcl_utils import store
 from ffcl_utils.__main__ import main
 from ffcl_utils.paths import ROOT
 from ffcl_utils.workflow import process, runs
@@ -107,6 +108,28 @@ def test_errors_of_the_command_line_are_one_line(arguments, message, tmp_path, m
         main()
     assert str(ended.value).startswith(message)
     assert "\n" not in str(ended.value)
+
+
+def test_nothing_is_trained_that_could_not_be_kept(monkeypatch):
+    monkeypatch.setenv("FFCL_STORE", "")
+    monkeypatch.setattr(store, "train_missing", lambda *_: pytest.fail("it trained"))
+    monkeypatch.setattr(sys, "argv", ["ffcl_utils", "train", NAME])
+    with pytest.raises(SystemExit, match="error: FFCL_STORE is empty: there is no place to keep"):
+        main()
+
+
+def test_what_is_kept_of_every_epoch_goes_by_the_preset_that_is_asked_for(monkeypatch, tmp_path):
+    planned = []
+    monkeypatch.setenv("FFCL_STORE", str(tmp_path))
+    monkeypatch.setattr(store, "train_missing", lambda jobs, _: planned.extend(jobs))
+    arguments = ["train", "12_neighbours", "-p", "preset=paper"]
+    monkeypatch.setattr(sys, "argv", ["ffcl_utils", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    kept = [job.config for job in planned if job.snapshots]
+    assert {config.rule for config in kept} == {"activation_relaxation", "predictive_coding"}
+    assert all(config.errors != "backpropagated" for config in kept) and len(planned) > len(kept)
 
 
 def test_make_without_a_target_names_the_commands():

@@ -6,10 +6,13 @@ import numpy as np
 def silent_share(activations: np.ndarray) -> np.ndarray:
     """Share of images that no unit answers to.
 
-    activations (…, N, U) ≥ 0. Returns (…); NaN where activations are, of a diverged network.
+    activations (…, N, U) ≥ 0. Returns (…); NaN for no image, and where activations are, of a
+    diverged network.
     """
     largest = activations.max(-1)
-    return np.where(np.isfinite(largest).all(-1), (largest <= 0).mean(-1), np.nan)
+    images = largest.shape[-1]
+    known = np.isfinite(largest).all(-1) & (images > 0)
+    return np.where(known, (largest <= 0).sum(-1) / max(images, 1), np.nan)
 
 
 def effective_dimension(activations: np.ndarray) -> np.ndarray:

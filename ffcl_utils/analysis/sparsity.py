@@ -26,11 +26,6 @@ def dead_units(activations: np.ndarray) -> np.ndarray:
     return ~(activations > 0).any(0)
 
 
-def silent_share(activations: np.ndarray) -> float:
-    """Share of the images that activate no unit. activations: (N, units); NaN for no image."""
-    return float((~(activations > 0).any(-1)).mean()) if len(activations) else float("nan")
-
-
 def mean_hoyer(layer: np.ndarray, correct: np.ndarray) -> np.ndarray:
     """Mean Hoyer sparsity over the correctly classified images of each seed, as printed.
 

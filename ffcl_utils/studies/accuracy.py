@@ -11,6 +11,7 @@ from torch import Tensor
 from ffcl_utils import rules
 from ffcl_utils.analysis import locality
 from ffcl_utils.analysis.errors import confusion_matrices, worst_errors
+from ffcl_utils.analysis.geometry import silent_share
 from ffcl_utils.analysis.locality import Learning, off_layer_gradient
 from ffcl_utils.config import RuleConfig
 from ffcl_utils.data.datasets import Dataset
@@ -89,9 +90,12 @@ def confident_errors(
 
 
 def silent_images(networks: dict, data: Dataset) -> dict[tuple[str, str], np.ndarray]:
-    """By reading and layer, the share (S,) of test images that leave every unit at zero."""
+    """By reading and layer, the share (S,) of test images that leave every unit at zero.
+
+    NaN of a network that has diverged.
+    """
     return {
-        (reading, f"layer {k}"): (layer == 0).all(-1).double().mean(-1).numpy()
+        (reading, f"layer {k}"): silent_share(layer.numpy())
         for reading, rule in networks.items()
         for k, layer in enumerate(rule.representations(data.test_images), start=1)
     }

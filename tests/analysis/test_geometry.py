@@ -42,6 +42,7 @@ def test_effective_dimension_of_lines_balls_and_nothing():
 def test_silent_images_are_counted():
     layer = np.array([[[0.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 2.0]]])
     assert silent_share(layer).tolist() == [0.5, 0.0]
+    assert np.isnan(silent_share(np.zeros((2, 0, 3)))).all()
 
 
 def test_a_diverged_network_has_no_geometry():

@@ -26,7 +26,7 @@ SENTENCES = (
     (
         ("B2", "B3"),
         "The Hoyer sparsity of FF's first layer is {B2[mean]}, where 1 means a single active unit. "
-        "FF's minus BP's is {B3[mean]}, the smaller difference of layers 1 and 2.",
+        "In layers 1 and 2, FF's sparsity is {B3[mean]} or more above BP's.",
     ),
     (
         ("B4", "B5"),
@@ -39,7 +39,7 @@ SENTENCES = (
         "With local losses of our own, twins of the first paper's size get {X1[mean]} right "
         "together, wide twins {X2[mean]}, or {X2s[mean]} where training images are shifted, and "
         "convolutional twins {X8[mean]}, without backpropagation across layers. "
-        "Shared read-outs gain {X9b[mean]} points over two networks that never meet.",
+        "Shared read-outs change this by {X9b[mean]} points, against two networks that never meet.",
     ),
 )
 

@@ -140,11 +140,11 @@ def sentences(found: pd.DataFrame, clothes: pd.DataFrame | None = None) -> list[
     below = found.index[found.accuracy <= floor].drop(RANDOM)
     said = [
         f"On images as they are, backpropagation gets {gets} % right"
-        f"{', by its network' if len(plain) > 1 else ''}, and dense layers that never learn, under "
-        f"an output that does, {floor:.1f} %."
+        f"{', depending on its network' if len(plain) > 1 else ''}, and dense layers that never "
+        f"learn, under an output that does, {floor:.1f} %."
     ]
     if len(below):
-        said.append(f"No more than that get {_names(below)}.")
+        said.append(f"{_names(below)} get{'s' * (len(below) == 1)} no more than that.")
     forward = _forward(found)
     said.append(
         "Of the rules that send nothing back through the layers, the most accurate on these images "
@@ -154,8 +154,8 @@ def sentences(found: pd.DataFrame, clothes: pd.DataFrame | None = None) -> list[
     near = forward[forward.accuracy >= forward.accuracy[best] - NEAR]
     quick = near.seconds.astype(float).idxmin()
     said.append(
-        f"Of these rules, the quickest that is at most {NEAR:g} point below *{best}* is *{quick}*, "
-        f"with {float(near.seconds[quick]):.0f} seconds of training a seed."
+        f"Of the rules without a way back, the quickest that is at most {NEAR:g} point below "
+        f"*{best}* is *{quick}*, with {float(near.seconds[quick]):.0f} seconds of training a seed."
     )
     if len(shifted):
         names = list(shifted.accuracy.sort_values(ascending=False).index[:2])

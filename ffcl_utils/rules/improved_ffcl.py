@@ -29,9 +29,9 @@ GROUP = 1000  # test pairs whose losses are computed together
 class Config(RuleConfig):
     """Settings of improved FFCL (arXiv 2405.03432). Defaults are the paper's.
 
-    Where the paper is silent, partner and margin are those of the original FFCL's public code (arXiv
-    2305.02927), random and 0; where both are silent they are the plainest choice: batch 64, inputs
-    in [0, 1], the first network predicts.
+    Where the paper is silent, partner and margin are those of the original FFCL's public code
+    (arXiv 2305.02927), random and 0; where both are silent they are the plainest choice: batch 64,
+    inputs in [0, 1], the first network predicts.
     """
 
     layers: LayerSizes = (784, 64, 64, 10)

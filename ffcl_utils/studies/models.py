@@ -12,8 +12,8 @@ from torch import Tensor
 from ffcl_utils import rules
 from ffcl_utils.analysis import locality
 from ffcl_utils.analysis.ensembles import PERMUTATIONS
-from ffcl_utils.analysis.locality import Learning
 from ffcl_utils.analysis.geometry import silent_share
+from ffcl_utils.analysis.locality import Learning
 from ffcl_utils.analysis.sparsity import mean_hoyer
 from ffcl_utils.config import ConfigError, RuleConfig
 from ffcl_utils.data.datasets import Dataset

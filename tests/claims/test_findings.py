@@ -33,7 +33,7 @@ def test_each_sentence_has_the_figures_and_verdicts_of_its_claims():
 def test_a_sentence_is_true_of_a_negative_difference():
     lower = {"mean": -0.01, "std": 0.1, "max": 0.1, "n_seeds": 4, "n_missing": 0}
     said = sentences(rows(B3={"ours": lower}, B5={"ours": lower}))
-    assert "FF's minus BP's is -0.01, the smaller difference of layers 1 and 2." in said[3]
+    assert "In layers 1 and 2, FF's sparsity is -0.01 or more above BP's." in said[3]
     assert "BP's overlap minus FF's is -0.01." in said[4]
 
 

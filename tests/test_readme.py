@@ -10,7 +10,7 @@ from ffcl_utils import rules
 from ffcl_utils.analysis.statistics import paired_difference
 from ffcl_utils.paths import NOTEBOOKS, RESULTS, ROOT
 from ffcl_utils.studies import neighbour_rows
-from ffcl_utils.workflow.runs import markdown_of_runs
+from tests.workflow.listed import markdown_of_runs
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = ROOT / "results" / "short"

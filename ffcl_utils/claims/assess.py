@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from ffcl_utils.claims.ledger import Claim, claim, ledger
+from ffcl_utils.claims.ledger import Claim, ledger
 from ffcl_utils.claims.summary import in_words, missing_in_words, summary
 from ffcl_utils.records.metrics import Record, RecordError, read_record
 from ffcl_utils.workflow.runs import run
-
-__all__ = ["Claim", "assess", "claim", "ledger", "ours_in_words", "summary", "unknown_metrics"]
 
 NOT_COMPARABLE, NO_RESULT = "not comparable", "no result"
 
@@ -39,16 +37,11 @@ def assess(folder: Path) -> list[dict]:
     ]
 
 
-def unknown_metrics(folder: Path) -> list[str]:
+def _unknown(folder: Path, records: dict[str, Record]) -> list[str]:
     """A sentence for every claim whose run has a record, but one without the claim's metric.
 
     Records of another run than the claim's are left out: their claims are not comparable anyway.
-    Raises RecordError as `assess`.
     """
-    return _unknown(folder, _records(folder))
-
-
-def _unknown(folder: Path, records: dict[str, Record]) -> list[str]:
     return [
         f"claim {claim.id} needs the metric {metric!r}, which {_path(folder, claim.run)} "
         "does not have"

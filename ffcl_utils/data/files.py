@@ -11,7 +11,6 @@ import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 from urllib.error import URLError
 
 from ffcl_utils.errors import UserError
@@ -39,13 +38,6 @@ class DataError(UserError):
 
 class DataDownloadError(DataError):
     """No mirror gave the file: the one case in which the workflow may go on without full data."""
-
-
-class DataOrigin(Protocol):
-    """What a result says of its data: a Dataset has it, and so has a Source."""
-
-    name: str
-    sha256: dict[str, str]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,6 @@ from ffcl_utils.plots.units import (
     class_matrices,
     digits,
     receptive_fields,
-    tiles,
     unit_scatter,
     weight_histograms,
 )
@@ -56,7 +55,6 @@ __all__ = [
     "show_in_notebook",
     "similarity_curves",
     "study_summary",
-    "tiles",
     "two_comparisons",
     "unit_scatter",
     "weight_histograms",

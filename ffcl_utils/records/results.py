@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ffcl_utils.config import SYNTHETIC
-from ffcl_utils.data.files import FULL, DataOrigin
+from ffcl_utils.data.files import FULL
 from ffcl_utils.paths import RESULTS
 from ffcl_utils.records.contents import read_origin
 from ffcl_utils.records.metrics import read_record
@@ -42,13 +42,13 @@ def note(dataset: str | None, preset: str | None, *seeds: int) -> str:
     return " · ".join(parts)
 
 
-def looked_at(data: DataOrigin, images: int, networks: str) -> str:
+def looked_at(dataset: str, images: int, networks: str) -> str:
     """What a figure of networks to explore says below its title. networks: where they are from.
 
     They are trained on digits, and it says so where they look at garments.
     """
-    garments = " · networks of digits look at garments" * ("fashion" in data.name)
-    return f"{NAMES[data.name]} · {images} images · {networks}{garments}"
+    garments = " · networks of digits look at garments" * ("fashion" in dataset)
+    return f"{NAMES[dataset]} · {images} images · {networks}{garments}"
 
 
 def figure_of(folder: Path, run: str, name: str):

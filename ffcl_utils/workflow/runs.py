@@ -140,30 +140,6 @@ def of_notebook(notebook: str) -> RunEntry:
     raise UnknownRunError(f"there is no notebook {notebook!r}: choose one of {known}")
 
 
-def neighbours(name: str) -> tuple[RunEntry | None, RunEntry | None]:
-    """The notebooks before and after that of a run; None at either end of the table."""
-    order = notebooks()
-    place = [entry.notebook for entry in order].index(run(name).notebook)
-    after = order[place + 1] if place + 1 < len(order) else None
-    return (order[place - 1] if place else None), after
-
-
-def links_of_neighbours(name: str, folder: str = "") -> str:
-    """Markdown such as "Before: [01 …](…) · Next: [03 …](…)". folder: what links begin with."""
-    pairs = zip(("Before", "Next"), neighbours(name), strict=True)
-    return " · ".join(f"{word}: {_link(entry, folder)}" for word, entry in pairs if entry)
-
-
-def markdown_of_runs(part: Part, folder: str = "", claims: bool = True) -> str:
-    """Rows of a Markdown table, without its head: notebook, what it asks, and claims."""
-    rows = [
-        f"| {_link(entry, folder)} | {entry.question} |" + f" {entry.claims} |" * claims
-        for entry in notebooks()
-        if entry.part == part
-    ]
-    return "\n".join(rows)
-
-
 def configs_of(entry: RunEntry, parameters: dict[str, object]) -> dict[str, ExperimentConfig]:
     """The settings of every network or experiment of a run, by name; none where it has none.
 
@@ -173,7 +149,3 @@ def configs_of(entry: RunEntry, parameters: dict[str, object]) -> dict[str, Expe
         return {}
     study = import_module(f"ffcl_utils.studies.{entry.networks}")
     return study.configure(**parameters)
-
-
-def _link(entry: RunEntry, folder: str) -> str:
-    return f"[{entry.heading}]({folder}{entry.notebook}.ipynb)"

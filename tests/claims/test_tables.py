@@ -2,7 +2,8 @@
 
 import pytest
 
-from ffcl_utils.claims.assess import assess, ledger
+from ffcl_utils.claims.assess import assess
+from ffcl_utils.claims.ledger import ledger
 from ffcl_utils.claims.presets import assess_both
 from ffcl_utils.claims.tables import (
     END,

@@ -312,8 +312,8 @@ def test_many_networks_answer_in_rows_that_fit(digits):
 
 def test_networks_of_digits_that_look_at_garments_are_named_as_such(digits):
     clothes = SimpleNamespace(name="fashion_mnist_1k")
-    assert looked_at(clothes, 10, "networks").endswith("networks of digits look at garments")
-    assert looked_at(digits, 10, "networks").endswith("10 images · networks")
+    assert looked_at(clothes.name, 10, "networks").endswith("networks of digits look at garments")
+    assert looked_at(digits.name, 10, "networks").endswith("10 images · networks")
 
 
 def test_what_was_never_drawn_on_is_blank():

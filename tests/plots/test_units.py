@@ -7,6 +7,7 @@ import pytest
 
 from ffcl_utils import plots
 from ffcl_utils.plots.style import COLOURS
+from ffcl_utils.plots.units import tiles
 
 NAN = np.nan
 DIGITS = tuple("0123456789")
@@ -22,7 +23,7 @@ def panels_of(figure):
 @pytest.mark.parametrize("side", [1, 3, 16, 28])
 def test_tiles_are_the_images_with_blank_lines_between(side, rng):
     weights = rng.random((side**2, 5))
-    canvas = plots.tiles(weights, 3)
+    canvas = tiles(weights, 3)
     assert canvas.shape == (2 * side + 1, 3 * side + 2)
     for k in range(5):
         top, left = (side + 1) * (k // 3), (side + 1) * (k % 3)
@@ -34,7 +35,7 @@ def test_tiles_are_the_images_with_blank_lines_between(side, rng):
 @pytest.mark.parametrize("shape", [(785, 2), (0, 2), (784, 0)])
 def test_tiles_refuse_what_is_no_image(shape):
     with pytest.raises(ValueError, match=r"no square image|nothing to show"):
-        plots.tiles(np.zeros(shape), 2)
+        tiles(np.zeros(shape), 2)
 
 
 @pytest.mark.parametrize("inputs", [785, 256, 794])

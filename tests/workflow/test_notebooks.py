@@ -12,6 +12,7 @@ from ffcl_utils.paths import NOTEBOOKS, RESULTS, ROOT
 from ffcl_utils.records.results import folder_of
 from ffcl_utils.workflow import runs
 from ffcl_utils.workflow.parameters import ALIASES, default_parameters, settings_of
+from tests.workflow.listed import links_of_neighbours
 
 ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 RUN = sorted({entry.path for entry in runs.runs() if entry.part != "explore"})
@@ -167,7 +168,7 @@ def test_links_between_notebooks_lead_somewhere(path):
 def test_every_notebook_starts_with_the_way_on_and_what_it_answers(entry):
     """Links to the notebooks before and after it in the table of runs, and its claims."""
     start = nbformat.read(entry.path, as_version=4).cells[0].source
-    for link in runs.links_of_neighbours(entry.name).split(" · "):
+    for link in links_of_neighbours(entry.name).split(" · "):
         assert link in start
     assert "[00 Overview](00_overview.ipynb)" in start
     for claim in re.findall(r"[ABNPX]\d\w?", entry.claims):

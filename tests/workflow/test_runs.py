@@ -8,6 +8,7 @@ from ffcl_utils.paths import NOTEBOOKS, ROOT
 from ffcl_utils.store import key
 from ffcl_utils.workflow import runs
 from ffcl_utils.workflow.parameters import check_parameters, complete
+from tests.workflow.listed import links_of_neighbours, markdown_of_runs, neighbours
 
 ENTRIES = runs.runs()
 SHORT = {
@@ -149,12 +150,12 @@ def test_unknown_names_are_one_clear_error():
 
 def test_neighbours_are_the_notebooks_before_and_after():
     for name in ("03_forward_forward", "03_forward_forward-fashion_mnist"):
-        before, after = runs.neighbours(name)
+        before, after = neighbours(name)
         assert (before.name, after.name) == ("02_loss_decay", "04_sparse_ensembles")
-    assert runs.neighbours("00_overview")[0] is None
-    assert runs.neighbours("34_trajectory_feedback")[1] is None
+    assert neighbours("00_overview")[0] is None
+    assert neighbours("34_trajectory_feedback")[1] is None
     assert (
-        runs.links_of_neighbours("08_beyond_63-wide")
+        links_of_neighbours("08_beyond_63-wide")
         == "Before: [07 Reading the paper](07_reading_the_paper.ipynb) · "
         "Next: [09 Mirror neurons](09_mirror_neurons.ipynb)"
     )
@@ -163,7 +164,7 @@ def test_neighbours_are_the_notebooks_before_and_after():
 @pytest.mark.parametrize("part", ["claims", "studies", "related", "explore"])
 def test_the_overview_and_the_readme_list_every_notebook(part):
     overview = nbformat.read(NOTEBOOKS / "00_overview.ipynb", as_version=4)
-    rows = runs.markdown_of_runs(part).splitlines()
+    rows = markdown_of_runs(part).splitlines()
     assert len(rows) == len({entry.notebook for entry in runs.of_parts(part)})
     for row in rows:
         assert row in overview.cells[0].source

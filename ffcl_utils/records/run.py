@@ -24,7 +24,7 @@ from ffcl_utils.files import check_writable, write_json, write_whole
 from ffcl_utils.learning.process import multiply_as_in_training, prepare_process
 from ffcl_utils.paths import NOTEBOOKS
 from ffcl_utils.records.changes import Configure, changed, expected_parameters, matching_entry
-from ffcl_utils.records.contents import RECORDS, check_replaceable
+from ffcl_utils.records.contents import RECORDS, check_replaceable, files_of
 from ffcl_utils.records.git import git_state
 from ffcl_utils.records.identity import identity, recorded, source_hash
 from ffcl_utils.records.provenance import surroundings
@@ -160,20 +160,22 @@ class Run:
     def write(self) -> None:
         """Write everything, metrics.json last: where it is, the rest is whole.
 
-        A run that configures nothing measures nothing, and has no metrics.json. Nothing is
-        written where the notebook has no output_dir.
+        The files of an earlier result are deleted. provenance.json comes before the others, so that
+        what an interruption leaves is known to be of a run. A run that configures nothing measures
+        nothing, and has no metrics.json. Nothing is written where the notebook has no output_dir.
         """
         if not self._output_dir:
             return
         folder = Path(self._output_dir)
-        for name in reversed(RECORDS):  # an executed copy of another run would be no record of it
-            (folder / name).unlink(missing_ok=True)
         files = dict(self._files)
         for name, figure in self._figures.items():
             files[f"figures/{name}.svg"] = partial(plots.save, figure)
+        earlier = [name for name in files_of(folder) if name != "provenance.json"]
+        for name in ("metrics.json", *earlier):
+            (folder / name).unlink(missing_ok=True)
+        write_json(folder / "provenance.json", self._provenance(sorted(files)))
         for name, write in files.items():
             write_whole(folder / name, write)
-        write_json(folder / "provenance.json", self._provenance(sorted(files)))
         if self.configs:
             write_json(folder / "metrics.json", self._record())
 

@@ -160,6 +160,22 @@ def test_a_full_disk_leaves_no_metrics_and_nothing_half_written(started, tmp_pat
     assert not (out / "metrics.json").exists()
     assert not (out / "more.txt").exists()
     assert not list(out.rglob(".writing-*"))
+    finish(started(output=out))  # what is left is known to be of a run
+    assert (out / "metrics.json").is_file()
+
+
+def test_of_an_earlier_result_nothing_stays_but_what_is_not_its_own(started, tmp_path):
+    out = tmp_path / "out"
+    finish(started(output=out))
+    finish(started(output=out), accuracy=[0.5, 0.6])
+    (out / "mine.txt").write_text("mine")  # after the run has begun
+    run = started(output=tmp_path / "other")
+    run._output_dir = str(out)
+    run.metrics({"accuracy": [0.5, 0.6]})
+    run.write()
+    assert sorted(p.name for p in out.rglob("*") if p.is_file()) == [
+        "metrics.json", "mine.txt", "provenance.json",
+    ]  # fmt: skip
 
 
 def test_a_folder_of_something_else_is_not_written_into(package, tmp_path):

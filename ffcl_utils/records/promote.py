@@ -19,7 +19,9 @@ from ffcl_utils.records.git import git_state
 from ffcl_utils.records.identity import source_hash
 from ffcl_utils.records.metrics import read_record
 from ffcl_utils.workflow.parameters import complete
+from ffcl_utils.workflow.process import alone
 from ffcl_utils.workflow.runs import RunEntry, UnknownRunError, runs
+from ffcl_utils.workflow.schedule import PLANS
 
 CLAIMS = "claims.json"
 RECORDS_BUT_METRICS = tuple(name for name in RECORDS if name != "metrics.json")
@@ -39,7 +41,8 @@ def promote(run: Path, reference: Path, only: Sequence[str] = ()) -> None:
     names of the runs whose results are copied; all others stay, the overview too, which then has
     to be made anew. Raises PromotionError where a result is missing, incomplete, of another preset,
     or made by other sources than those committed here; and where the reference holds a file that no
-    run has written. Raises UnknownRunError for a name that is not in the table.
+    run has written. Raises UnknownRunError for a name that is not in the table, and BusyError while
+    a workflow works in the run's folder.
     """
     check_preset(reference.name)
     if reference.is_symlink() or (reference.exists() and not reference.is_dir()):
@@ -50,6 +53,14 @@ def promote(run: Path, reference: Path, only: Sequence[str] = ()) -> None:
         new = [_named(name, reference.name) for name in dict.fromkeys(only)]
     else:
         new = [entry for entry in runs() if _is_new(entry, run, reference.name)]
+    if not run.is_dir():
+        raise PromotionError(f"{run} is not finished: there is no such folder")
+    with alone(run / PLANS):  # no workflow swaps a result between two of its files
+        _replace(run, reference, new)
+
+
+def _replace(run: Path, reference: Path, new: list[RunEntry]) -> None:
+    """Check the new results, and swap in a folder with these and the others of the reference."""
     for entry in new:
         _check(entry, run / entry.name, reference.name)
     foreign = foreign_in_preset(reference)

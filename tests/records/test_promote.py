@@ -13,17 +13,19 @@ from ffcl_utils.records import promote as promote_module
 from ffcl_utils.records.contents import files_of
 from ffcl_utils.records.promote import PromotionError, promote
 from ffcl_utils.records.run import Run
+from ffcl_utils.workflow.process import BusyError, alone
+from ffcl_utils.workflow.schedule import PLANS
 from tests.records import conftest as fake
 
 WRITTEN = [run for run in fake.TABLE if run.part != "explore"]
 
 
 def content(folder):
-    """Every file of a folder with its bytes."""
+    """Every file of a folder with its bytes, but for locks."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.suffix != ".lock"
     }
 
 
@@ -259,6 +261,13 @@ def test_a_result_of_a_subset_is_not_promoted_but_at_smoke(finish, tmp_path, mon
             (place / "metrics.json").write_text(json.dumps(record | {"preset": "short"}))
     with pytest.raises(PromotionError, match=r"01_accuracy was made with other .*\(dataset\)"):
         promote(run, tmp_path / "results" / "short")
+
+
+def test_nothing_is_promoted_while_a_workflow_makes_it_anew(run, reference):
+    with alone(run / PLANS), pytest.raises(BusyError, match="at this moment"):
+        promote(run, reference)
+    promote(run, reference)
+    assert (reference / "01_accuracy" / "metrics.json").is_file()
 
 
 def test_nothing_is_promoted_from_a_tree_with_changes(run, reference, monkeypatch):

@@ -6,6 +6,7 @@ says ("" where the command puts it right by itself).
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,6 @@ from ffcl_utils.__main__ import main
 from ffcl_utils.data.files import FULL
 from ffcl_utils.paths import RESULTS, ROOT
 from ffcl_utils.rules import configure
-from ffcl_utils.store import networks
 from ffcl_utils.store.networks import load_arrays
 from ffcl_utils.workflow.process import alone
 from tests.workflow.made_up import notebook
@@ -71,10 +71,13 @@ def file_in_place_of_the_store(folder, monkeypatch):
 
 
 def full_disk_of_the_store(folder, monkeypatch):
-    def full(path, write):
+    write = Path.write_bytes
+
+    def full(path, content):
+        write(path, content[:10])
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(networks, "write_whole", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     return planned(folder, store.Job(NETWORKS[0]).to_json()), "No space left on device"
 
 

@@ -143,7 +143,7 @@ SAID = [
             for name in ("surprise", "reward")
         ],
     ),
-    ("02_loss_decay", "of the {} curves that do, {} are marked so", not_converged),
+    ("02_loss_decay", "{} meet it; {} of these", not_converged),
     (
         "13_deeper",
         "mirror contrast gets {:.2f} % right with 4 convolutional blocks and {:.2f} % with 4 dense",

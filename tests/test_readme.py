@@ -37,6 +37,14 @@ def test_every_local_link_leads_somewhere(text):
         assert (text.parent / target).exists(), target
 
 
+def test_what_a_busy_core_costs_is_as_measured():
+    measured = json.loads((RESULTS / "benchmarks.json").read_text(encoding="utf-8"))
+    found = measured["reproduce"]["slowdown_beside_a_busy_core"]
+    text = (ROOT / "docs" / "questions.md").read_text(encoding="utf-8")
+    said = f"make reproduce PRESET={found['preset']}` took {found['value']:.2f} times as long"
+    assert said in text
+
+
 def test_our_rules_are_named():
     """Those of notebook 12, and two with other networks; a rule of somebody's own need not be."""
     text = (ROOT / "docs" / "add_a_rule.md").read_text(encoding="utf-8")

@@ -86,10 +86,10 @@ def _execute(
     if "output_dir" in default_parameters(notebook):
         parameters = parameters | {"output_dir": as_given(staging)}
     try:
-        with chdir(ROOT):  # papermill opens paths as seen from here
+        paths = [_as_papermill_takes_it(path) for path in (notebook, executed)]
+        with chdir(ROOT):  # papermill opens these paths, which may be as seen from there
             papermill.execute_notebook(
-                _as_papermill_takes_it(notebook),
-                _as_papermill_takes_it(executed),
+                *paths,
                 parameters,
                 kernel_name="python3",
                 start_timeout=START_SECONDS,

@@ -47,7 +47,8 @@ def test_a_folder_that_cannot_be_written_is_refused_before_a_kernel_starts(no_ke
         run_notebook(TRAINING, tmp_path / "file" / "out", {})
 
 
-def test_a_notebook_of_the_repository_is_found_from_every_folder(monkeypatch, tmp_path):
+@pytest.mark.parametrize("where", ["in the repository", "here"])
+def test_a_notebook_is_found_from_every_folder(where, monkeypatch, tmp_path):
     def opened(path, *_, **__):
         nbformat.read(path, as_version=4)
         raise RuntimeError("it was found")
@@ -55,7 +56,10 @@ def test_a_notebook_of_the_repository_is_found_from_every_folder(monkeypatch, tm
     monkeypatch.setattr(papermill, "execute_notebook", opened)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(NotebookError, match="it was found"):
-        run_notebook(TRAINING, tmp_path / "out", {})
+        if where == "here":
+            run_notebook(notebook(tmp_path).relative_to(tmp_path), Path("out"), {})
+        else:
+            run_notebook(TRAINING, tmp_path / "out", {})
     assert Path.cwd() == tmp_path
 
 

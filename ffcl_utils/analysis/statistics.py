@@ -1,4 +1,4 @@
-"""Intervals of means and of differences over seeds."""
+"""Means over seeds, and intervals of means and of differences."""
 
 from typing import NamedTuple
 
@@ -12,6 +12,12 @@ class Difference(NamedTuple):
     mean: float
     low: float
     high: float
+
+
+def mean_of_known(values: np.ndarray) -> np.float64:
+    """Mean of the values that are a figure (not NaN); NaN where none is."""
+    known = values[~np.isnan(values)]
+    return known.mean() if known.size else np.float64("nan")
 
 
 def mean_interval(values: np.ndarray) -> tuple[float, float]:

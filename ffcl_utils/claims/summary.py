@@ -13,13 +13,9 @@ def mean(values: np.ndarray) -> float:
 
 def interval(values: np.ndarray) -> tuple[float, float] | None:
     """Student's t 95 % interval of the mean of (S,); None for fewer than two seeds."""
-    from scipy.stats import t as student_t
+    from ffcl_utils.analysis.statistics import mean_interval
 
-    n = len(values)
-    if n < 2:
-        return None
-    half = float(student_t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5)
-    return float(values.mean()) - half, float(values.mean()) + half
+    return mean_interval(values) if len(values) > 1 else None
 
 
 def share_interval(passing: int, seeds: int) -> tuple[float, float]:

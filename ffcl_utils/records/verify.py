@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ffcl_utils.analysis.statistics import mean_of_known
 from ffcl_utils.errors import UserError
 from ffcl_utils.records.changes import NOT_COUNTED
 from ffcl_utils.records.contents import read_origin
@@ -100,11 +101,11 @@ def _measured(record: dict, origin: dict) -> dict:
 def _compare(mine: list | None, theirs: list, exact: bool) -> dict:
     """Both means, what is required of them, and whether it holds; None: a seed without a figure."""
     reference = np.array(theirs, dtype=float)
-    row = {"reference": _mean(reference), "ours": np.nan}
+    row = {"reference": mean_of_known(reference), "ours": np.nan}
     if mine is None:
         return row | {"required": "to be there", "agrees": False}
     found = np.array(mine, dtype=float)
-    row["ours"] = _mean(found)
+    row["ours"] = mean_of_known(found)
     if exact:
         agrees = np.array_equal(found, reference, equal_nan=True)
         return row | {"required": "every seed equal", "agrees": agrees}
@@ -114,11 +115,6 @@ def _compare(mine: list | None, theirs: list, exact: bool) -> dict:
     bound = STANDARD_ERRORS * _standard_error(found, reference)
     agrees = bool(abs(row["ours"] - row["reference"]) <= bound)
     return row | {"required": f"|Δ mean| ≤ {bound:.3g}", "agrees": agrees}
-
-
-def _mean(values: np.ndarray) -> float:
-    """Mean of the seeds that have a figure; NaN where none has."""
-    return values[~np.isnan(values)].mean() if not np.isnan(values).all() else np.nan
 
 
 def _standard_error(found: np.ndarray, reference: np.ndarray) -> float:

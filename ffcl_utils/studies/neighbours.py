@@ -22,6 +22,7 @@ from ffcl_utils.analysis.ensembles import (
 from ffcl_utils.analysis.locality import Learning
 from ffcl_utils.analysis.similarity import linear_cka
 from ffcl_utils.analysis.sparsity import hoyer_sparsity
+from ffcl_utils.analysis.statistics import mean_of_known
 from ffcl_utils.claims.ledger import missing
 from ffcl_utils.data.datasets import Dataset
 from ffcl_utils.data.parts import spread
@@ -105,7 +106,7 @@ def _of_layer(layer: np.ndarray, labels: np.ndarray) -> tuple[float, float, floa
     sizes = ensembles.mean(1)
     size = float(sizes[sizes > 0].mean()) if sizes.any() else np.nan
     members = tested_ensembles(layer, labels, permutations=PERMUTATIONS).any(0).mean()
-    return float(_mean(hoyer_sparsity(layer))), sharing(ensembles), size, float(members)
+    return float(mean_of_known(hoyer_sparsity(layer))), sharing(ensembles), size, float(members)
 
 
 def table(
@@ -121,27 +122,21 @@ def table(
         rule, percent = networks[name], 100 * found.accuracy
         known = ~np.isnan(percent)
         rows[name] = {
-            "accuracy": _mean(percent).round(2),
+            "accuracy": mean_of_known(percent).round(2),
             "std": np.nanstd(percent, ddof=1).round(2) if known.sum() > 1 else np.nan,
             "published": ROWS[name].published if rule.config.dataset.startswith("mnist") else "",
             "local": rule.local,
             "way back": rule.backward_pass,
-            "layers alone": ", ".join(f"{100 * _mean(share):.1f}" for share in found.layers)
+            "layers alone": ", ".join(f"{100 * mean_of_known(share):.1f}" for share in found.layers)
             if known.any()
             else DIVERGED,
-            "Hoyer": _mean(found.hoyer).round(3),
-            "sharing": _mean(found.sharing).round(3),
-            "size": (100 * _mean(found.size)).round(1),
-            "members": (100 * _mean(found.members)).round(1),
+            "Hoyer": mean_of_known(found.hoyer).round(3),
+            "sharing": mean_of_known(found.sharing).round(3),
+            "size": (100 * mean_of_known(found.size)).round(1),
+            "members": (100 * mean_of_known(found.members)).round(1),
             "seconds": round(seconds[name], 1),
         }
     return pd.DataFrame(rows).T
-
-
-def _mean(values: np.ndarray) -> np.float64:
-    """Over the seeds that have a figure; NaN where none has."""
-    known = values[~np.isnan(values)]
-    return known.mean() if len(known) else np.float64("nan")
 
 
 def learning(networks: dict[str, Rule], data: Dataset) -> dict[str, Learning]:

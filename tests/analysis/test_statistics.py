@@ -3,10 +3,22 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import t, ttest_1samp
 
-from ffcl_utils.analysis.statistics import mean_interval, paired_difference, prediction_interval
+from ffcl_utils.analysis.statistics import (
+    mean_interval,
+    mean_of_known,
+    paired_difference,
+    prediction_interval,
+)
+
+
+@pytest.mark.parametrize("values", [[0.6, 0.7], [np.nan, 0.6, 0.8], [np.nan, np.nan], []])
+def test_the_mean_of_the_seeds_that_have_a_figure_is_pandas_own(values):
+    ours = mean_of_known(np.array(values, dtype=float))
+    assert ours == pytest.approx(pd.Series(values, dtype=float).mean(), nan_ok=True)
 
 
 def test_the_interval_of_a_mean_is_students():

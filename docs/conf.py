@@ -28,7 +28,7 @@ html_theme_options = {
     "navbar_end": ["theme-switcher"],
     "navbar_persistent": ["search-button"],
     # The table of all claims takes the whole width.
-    "secondary_sidebar_items": {"**": ["page-toc"], "claims": []},
+    "secondary_sidebar_items": {"**": ["page-toc"], "claims": [], "neighbours": []},
     "footer_start": [],
     "footer_end": [],
     "show_prev_next": True,

@@ -87,6 +87,8 @@ ROWS = {
         AR, {"backward_weights": "learned", "derivative": False}
     ),
     "AR, random, no derivative": _relaxed(AR, {"backward_weights": "random", "derivative": False}),
+    # Not "AR, …": N7 is about the relaxations. At paper this is AR itself.
+    "activation relaxation, published step size": _relaxed(AR, {"step": 0.1}),
     # Predictions that move with the activations want the short steps that were published.
     "predictive coding, recomputed": _relaxed(
         PC, {"predictions": "recomputed", "step": 0.01, "sweeps": 500}

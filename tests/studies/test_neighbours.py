@@ -32,8 +32,9 @@ def test_every_row_has_valid_settings_and_as_many_seeds(preset, rows):
     configs = configure(preset, rows)
     assert {c.seeds for c in configs.values()} == {{"smoke": 2, "short": 3, "paper": 5}[preset]}
     assert all(rows in ROWS[name].rows for name in configs)
-    if preset == "paper":  # where local losses see shifted images in any case
-        configs = {name: c for name, c in configs.items() if not name.endswith(", shifts")}
+    if preset == "paper":  # where local losses see shifted images, and AR has that step size
+        endings = (", shifts", ", published step size")
+        configs = {name: c for name, c in configs.items() if not name.endswith(endings)}
     assert len({repr(c.settings()) + c.rule for c in configs.values()}) == len(configs)
 
 
@@ -60,6 +61,13 @@ def test_backprop_differs_from_what_it_is_held_against_in_its_errors_alone():
         assert ours.rule == plain.rule
         changed = plain.settings() | {"errors": "settled"}
         assert plain.errors == "backpropagated" and changed == ours.settings()
+
+
+def test_ar_with_the_published_step_size_differs_in_it_alone():
+    configs = configure("short", "relaxations")
+    published, ours = configs["activation relaxation, published step size"], configs["AR"]
+    assert published.settings() == ours.settings() | {"step": 0.1}
+    assert published.step == configure("paper", "relaxations")["AR"].step < ours.step
 
 
 @pytest.mark.parametrize("shifts", ["", ", shifts"])

@@ -108,7 +108,7 @@ def test_which_runs_wait_for_reproduce_all_at_a_preset():
 def test_long_runs_are_not_of_every_preset():
     assert runs.run("05_unseen_classes-fashion_mnist").presets == ["paper"]
     assert all(set(entry.presets) <= set(PRESETS) for entry in ENTRIES)
-    # Fifteen trainings of relaxations are too many for a look at whether all runs.
+    # Sixteen rows of relaxations are too many for a look at whether all runs.
     assert runs.run("12_neighbours-relaxations").presets == ["short", "paper"]
     assert runs.run("12_neighbours-fashion_mnist").presets == ["short"]
     assert runs.run("13_deeper-fashion_mnist").presets == ["short"]

@@ -248,11 +248,10 @@ def test_stopping_moves_an_error_by_no_more_than_the_tolerance(digits):
 @pytest.mark.parametrize(
     ("name", "sweeping"),
     [
-        (NAME, {"sweeps": 100}),
+        (NAME, {"sweeps": 200, "step": 0.2}),
         ("predictive_coding", {"sweeps": 400, "step": 0.05}),
-        ("predictive_coding", {"sweeps": 100, "step": 0.05, "predictions": "recomputed"}),
     ],
-    ids=["AR", "PC", "PC, recomputed"],
+    ids=["AR", "PC"],
 )
 def test_stopping_changes_no_figure_and_saves_sweeps(digits, monkeypatch, name, sweeping):
     data, done = small(digits, 200), []
@@ -268,12 +267,13 @@ def test_stopping_changes_no_figure_and_saves_sweeps(digits, monkeypatch, name, 
         done.clear()
         histories.append(make(name, tolerance=tolerance, **sweeping).fit(data))
         counts.append(len(done))
-    # Predictions that move with the activations do not settle: units near 0 go on and off.
-    assert counts[1] < 0.9 * counts[0] or "predictions" in sweeping
+    assert counts[1] < 0.9 * counts[0]
     # Of tolerance 0 it stops where not a bit changes any more.
     assert counts[0] <= 2 * 7 * sweeping["sweeps"]
     for quantity, values in histories[0].values.items():
-        np.testing.assert_allclose(histories[1][quantity], values, rtol=1e-4, atol=1e-5)
+        # Of 1,000 test images, one may lie between two classes as good as halfway.
+        near = 1.1e-3 if quantity.startswith("test_accuracy") else 1e-5
+        np.testing.assert_allclose(histories[1][quantity], values, rtol=1e-4, atol=near)
 
 
 def test_a_relaxation_that_diverges_has_no_figure_and_disturbs_no_other():

@@ -18,7 +18,7 @@ from ffcl_utils.rules.base import right
 from ffcl_utils.studies import neighbours as study
 from ffcl_utils.studies.neighbour_rows import CONTROLS, RATE, ROWS, configure
 from ffcl_utils.workflow.runs import run
-from tests.small import small_config
+from tests.small import small_config, small_rule
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +168,14 @@ def test_a_network_that_has_diverged_has_no_figures(few):
         rule.network.weights[0][1] = torch.nan
     both = study.measure(rule, few)
     row = study.table({"backprop": rule}, {"backprop": both}, {"backprop": 1.0}).loc["backprop"]
+    assert np.isnan(row.accuracy) and row["layers alone"] == "diverged"
+
+
+def test_a_step_that_diverges_is_a_marked_row(few):
+    rule = small_rule("predictive_coding", predictions="recomputed", step=0.95, sweeps=200)
+    rule.fit(few)
+    found = study.measure(rule, few)
+    row = study.table({"PC": rule}, {"PC": found}, {"PC": 1.0}).loc["PC"]
     assert np.isnan(row.accuracy) and row["layers alone"] == "diverged"
 
 

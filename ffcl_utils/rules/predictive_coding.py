@@ -23,8 +23,10 @@ from ffcl_utils.rules._relaxation import RelaxationConfig, RelaxationRule
 class Config(RelaxationConfig):
     """Settings of predictive coding; the defaults are the published ones, without a relaxation.
 
-    predictions: held as they were before the sweeps, or recomputed from the activations in each;
-    then units near 0 go on and off, and the sweeps do not end before their number is reached.
+    predictions: held as they were before the sweeps, or recomputed from the activations in each.
+    Then the sweeps of a network that has learnt are too few to settle, the published 500 of 0.01
+    too: the energy is steep in some directions and flat in others. Longer steps diverge from some
+    length on, which gets shorter as weights grow, and may stay bounded, which is not detected.
     error_weights: E in ε = μ − f(μ₋₁ W) E of the hidden layers: the identity, or dense, above 0 at
     first, and learned or not. What differs from the publication: Adam instead of plain steps,
     biases, that a relaxation may stop when it has settled, and how E learns: down the squared
@@ -58,7 +60,7 @@ class PredictiveCoding(RelaxationRule):
     title = "predictive coding"
     presets = {
         "smoke": {"seeds": 2, "epochs": 5, "batch_size": 32, "sweeps": 60, "step": 0.1},
-        # Fewer and longer steps, which end nearer to the fixed point than the published ones.
+        # Fewer and longer steps: with predictions held they end nearer to the fixed point.
         "short": {"seeds": 5, "epochs": 10, "sweeps": 200, "step": 0.05},
         "paper": {"seeds": 5},
     }

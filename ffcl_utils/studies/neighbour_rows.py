@@ -89,7 +89,8 @@ ROWS = {
     "AR, random, no derivative": _relaxed(AR, {"backward_weights": "random", "derivative": False}),
     # Not "AR, …": N7 is about the relaxations. At paper this is AR itself.
     "activation relaxation, published step size": _relaxed(AR, {"step": 0.1}),
-    # Predictions that move with the activations want the short steps that were published.
+    # Predictions that move with the activations want the short steps that were published, although
+    # these do not settle in a network that has learnt (tests/studies/test_settling.py).
     "predictive coding, recomputed": _relaxed(
         PC, {"predictions": "recomputed", "step": 0.01, "sweeps": 500}
     ),

@@ -27,7 +27,7 @@ html_theme_options = {
     "logo": {"text": "FFCL companion"},
     "navbar_end": ["theme-switcher"],
     "navbar_persistent": ["search-button"],
-    # The table of all claims takes the whole width.
+    # The tables of all claims and of all rules take the whole width.
     "secondary_sidebar_items": {"**": ["page-toc"], "claims": [], "neighbours": []},
     "footer_start": [],
     "footer_end": [],

@@ -146,7 +146,7 @@ def for_readme(rows: list[dict], rules: str, related: str) -> str:
     few = headlines(rows)
     table = markdown_table(few, links=True, brief=True)
     more = f"These are {len(few)} of the {len(rows)} claims: [all, with the rule of each]({PAGE})."
-    side = f"Learning rules, each with its own network ([all, and what to try next]({RULES_PAGE})):"
+    side = f"Learning rules, in networks that differ ([all, and what to try next]({RULES_PAGE})):"
     works = f"Related works ([their claims]({RELATED_PAGE})):"
     return "\n\n".join((found, table, more, side, rules, works, related))
 

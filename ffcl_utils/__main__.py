@@ -6,7 +6,6 @@ workflow starts a command for every job.
 
 import os
 import sys
-import time
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
@@ -109,26 +108,12 @@ def train(
 ) -> None:
     """Train what a run needs and the store lacks."""
     if job:
-        _train_job(job, name)
-        return
-    from ffcl_utils import store
-    from ffcl_utils.config import of_rules
-    from ffcl_utils.workflow.asked import run_with
-    from ffcl_utils.workflow.parameters import complete
-    from ffcl_utils.workflow.runs import configs_of
+        from ffcl_utils.workflow.process import die_with_parent
 
-    folder = store.store_folder()
-    if folder is None:
-        raise UserError("FFCL_STORE is empty: there is no place to keep what is trained")
-    entry, values = run_with(name, preset, parameter)
-    configs = of_rules(configs_of(entry, complete(entry.path, values)))
-    if not configs:
-        typer.echo(f"{name} trains no learning rule: its notebook works everything out")
-        return
-    snapshots = entry.with_snapshots(configs, values.get("preset"))
-    store.train_missing([store.Job(c, name in snapshots) for name, c in configs.items()], folder)
-    networks = sum(config.seeds for config in configs.values())
-    typer.echo(f"{networks} networks of {len(configs)} settings are in the store")
+        die_with_parent()  # before torch, which takes seconds to import
+    from ffcl_utils.workflow.trainings import train_job, train_run
+
+    typer.echo(train_job(job, name) if job else train_run(name, preset, parameter))
 
 
 @app.command()
@@ -288,24 +273,6 @@ def _plan(preset: str, studies: bool, embedded: set[str], runs: Path, file: Path
     from ffcl_utils.workflow.plan import plan  # torch takes seconds to import
 
     return plan(preset, studies, embedded, runs / preset, file)
-
-
-def _train_job(file: Path, name: str) -> None:
-    from ffcl_utils.workflow.process import die_with_parent
-
-    die_with_parent()
-    from ffcl_utils import store
-    from ffcl_utils.learning.process import prepare_process
-    from ffcl_utils.workflow.plan import training_of
-    from ffcl_utils.workflow.process import said_at_times
-
-    prepare_process()
-    folder = store.store_folder()
-    if folder is None:
-        raise UserError("FFCL_STORE is empty: there is no place to keep what a job trains")
-    started = time.monotonic()
-    store.train(training_of(file, name), folder, said_at_times(name))
-    typer.echo(f"{name}: {time.monotonic() - started:.0f} seconds")
 
 
 def main() -> None:

@@ -407,7 +407,7 @@ DEFECTS = [
            "if True:", "tests/records/test_promote.py"),
     Defect("a notebook is looked for where the command was typed", "workflow/runner.py",
            "with chdir(ROOT):", "with chdir(os.getcwd()):", "tests/workflow/test_runner.py"),
-    Defect("what is kept of every epoch goes by the default preset", "__main__.py",
+    Defect("what is kept of every epoch goes by the default preset", "workflow/trainings.py",
            'entry.with_snapshots(configs, values.get("preset"))',
            "entry.with_snapshots(configs, preset)", "tests/workflow/test_workflow.py"),
     Defect("all seconds of a job count for some of its seeds", "studies/rule_table.py",

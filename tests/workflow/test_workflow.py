@@ -110,10 +110,12 @@ def test_errors_of_the_command_line_are_one_line(arguments, message, tmp_path, m
     assert "\n" not in str(ended.value)
 
 
-def test_nothing_is_trained_that_could_not_be_kept(monkeypatch):
+@pytest.mark.parametrize("asked", [[NAME], ["none", "--job", "plan.json"]], ids=["run", "job"])
+def test_nothing_is_trained_that_could_not_be_kept(asked, monkeypatch):
     monkeypatch.setenv("FFCL_STORE", "")
     monkeypatch.setattr(store, "train_missing", lambda *_: pytest.fail("it trained"))
-    monkeypatch.setattr(sys, "argv", ["ffcl_utils", "train", NAME])
+    monkeypatch.setattr(process, "die_with_parent", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", ["ffcl_utils", "train", *asked])
     with pytest.raises(SystemExit, match="error: FFCL_STORE is empty: there is no place to keep"):
         main()
 

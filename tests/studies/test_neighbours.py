@@ -70,6 +70,12 @@ def test_ar_with_the_published_step_size_differs_in_it_alone():
     assert published.step == configure("paper", "relaxations")["AR"].step < ours.step
 
 
+def test_recomputed_predictions_have_the_published_sweeps():
+    row = configure("short", "relaxations")["predictive coding, recomputed"]
+    published = configure("paper", "relaxations")["PC"]
+    assert (row.step, row.sweeps) == (published.step, published.sweeps)
+
+
 @pytest.mark.parametrize("shifts", ["", ", shifts"])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_backprop_has_predsims_network_and_all_that_it_learns_with(preset, shifts):

@@ -24,9 +24,10 @@ class Config(RelaxationConfig):
     """Settings of predictive coding; the defaults are the published ones, without a relaxation.
 
     predictions: held as they were before the sweeps, or recomputed from the activations in each.
-    Then the sweeps of a network that has learnt are too few to settle, the published 500 of 0.01
-    too: the energy is steep in some directions and flat in others. Longer steps diverge from some
-    length on, which gets shorter as weights grow, and may stay bounded, which is not detected.
+    Where they are recomputed, units near 0 go on and off, so that no sweep is saved. The energy of
+    a network that has learnt is steep in some directions and flat in others: in the published 500
+    sweeps of 0.01 its activations do not settle. Longer steps diverge, from a length on that gets
+    shorter as the weights grow; activations that swing without growing are not detected.
     error_weights: E in ε = μ − f(μ₋₁ W) E of the hidden layers: the identity, or dense, above 0 at
     first, and learned or not. What differs from the publication: Adam instead of plain steps,
     biases, that a relaxation may stop when it has settled, and how E learns: down the squared
